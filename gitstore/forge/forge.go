@@ -1,0 +1,121 @@
+// Package forge is the review side of a Git host as driftback needs it: pull
+// requests, comments, statuses, deployments. Adapters live below it; forgetest is
+// the suite that every one of them passes.
+//
+// Every method says how things shall be: calling it twice is calling it once. So
+// a pass that was cut off is simply repeated.
+package forge
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// The classes of failure that callers act on with errors.Is.
+var (
+	// ErrNotFound says that there is no such pull request or commit.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict says that a merge does not come out clean.
+	ErrConflict = errors.New("does not merge cleanly")
+	// ErrNotAllowed says that the forge's rules do not permit it, such as a missing review.
+	ErrNotAllowed = errors.New("not allowed by the forge's rules")
+	// ErrMoved says that the pull request's head is no longer the expected one.
+	ErrMoved = errors.New("head moved meanwhile")
+)
+
+// State of a pull request.
+type State string
+
+// The states. A merged pull request is not closed.
+const (
+	Open   State = "open"
+	Merged State = "merged"
+	Closed State = "closed"
+)
+
+// A Pull is a pull request.
+type Pull struct {
+	Number int      `json:"number"`
+	Head   string   `json:"head"`             // branch, without refs/heads/
+	Base   string   `json:"base"`             // branch
+	HeadID string   `json:"headId,omitempty"` // commit at the head; after merging or closing, the one it had then
+	Title  string   `json:"title"`
+	Body   string   `json:"body,omitempty"` // Markdown
+	State  State    `json:"state"`
+	Draft  bool     `json:"draft,omitempty"`
+	Labels []string `json:"labels,omitempty"`
+	Author string   `json:"author,omitempty"`
+	// MergeCommit is the last commit that merging put on the base branch.
+	MergeCommit string    `json:"mergeCommit,omitempty"`
+	ClosedBy    string    `json:"closedBy,omitempty"` // who merged or closed it
+	URL         string    `json:"url,omitempty"`
+	Created     time.Time `json:"created,omitzero"`
+	Updated     time.Time `json:"updated,omitzero"`
+}
+
+// A Comment is one comment on a pull request.
+type Comment struct {
+	ID      string    `json:"id"`
+	Key     string    `json:"key,omitempty"` // of EnsureComment; empty for a person's
+	Author  string    `json:"author"`
+	Body    string    `json:"body"`
+	Created time.Time `json:"created"`
+}
+
+// Filter selects pull requests. Zero fields select all.
+type Filter struct {
+	State State
+	Head  string
+	Base  string
+}
+
+// A Status is a verdict on a commit.
+type Status struct {
+	Context     string // which verdict: driftback/prod
+	State       string // pending, success, failure, error
+	Description string // at most 140 characters
+	URL         string
+}
+
+// A Deployment tells the forge of a deployment of a commit to an environment.
+type Deployment struct {
+	ID          string // of the daemon's journal: the same deployment has the same id
+	Environment string
+	Commit      string
+	State       string // queued, in_progress, success, failure, inactive
+	Description string
+	URL         string
+}
+
+// A Command is what a person asked for in a comment, or by other means of the forge.
+type Command struct {
+	ID     string // unique and stable
+	Pull   int
+	Author string
+	Text   string // the line: /drift accept queue/Support
+	At     time.Time
+}
+
+// A Forge is where pull requests live.
+type Forge interface {
+	// EnsurePull makes the open pull request whose head branch is p.Head be as p says, creating it
+	// where none is open, and returns it. Only Title, Body, Draft, Labels and Base of an existing one
+	// change. With p.State Closed it closes the open one, if any, leaving its branch. The head branch
+	// must exist when one is created (ErrNotFound).
+	EnsurePull(ctx context.Context, p Pull) (Pull, error)
+	// Pulls returns the matching pull requests, newest first.
+	Pulls(ctx context.Context, f Filter) ([]Pull, error)
+	// EnsureComment makes the one comment of ours with this key on pull request n have this body. An empty body removes it.
+	EnsureComment(ctx context.Context, n int, key, body string) error
+	// Comments returns all comments of a pull request, oldest first.
+	Comments(ctx context.Context, n int) ([]Comment, error)
+	// SetStatus sets the status of a commit under s.Context.
+	SetStatus(ctx context.Context, commit string, s Status) error
+	// EnsureDeployment makes the deployment d.ID have this state.
+	EnsureDeployment(ctx context.Context, d Deployment) error
+	// Merge merges pull request n if its head is headID and the rules permit it: ErrMoved, ErrConflict, ErrNotAllowed. Merging what is merged returns it.
+	Merge(ctx context.Context, n int, headID, message string) (Pull, error)
+	// Commands returns what people asked for since the cursor, oldest first, and the next cursor. An empty cursor means from now on.
+	Commands(ctx context.Context, cursor string) ([]Command, string, error)
+}

@@ -1,0 +1,108 @@
+// Package vendors says what driftback asks of a platform: the Driver that each
+// adapter implements, and the Target that wraps an opened Driver with what all
+// of them need alike.
+//
+// It knows keys, specs and changes; it must not know Git, forges or who is right.
+package vendors
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// The classes of failure that callers act on with errors.Is. Every other error
+// is taken as passing and is tried again later.
+var (
+	// ErrConflict says that live is not what the change was decided on. Nothing was done.
+	ErrConflict = errors.New("changed meanwhile on the platform")
+	// ErrDenied says that the credentials do not permit the operation.
+	ErrDenied = errors.New("permission denied")
+	// ErrReadOnly says that the target was opened for observing only.
+	ErrReadOnly = errors.New("target is read-only")
+	// ErrInvalid says that the platform will not take this value however often it is tried.
+	ErrInvalid = errors.New("refused by the platform")
+	// ErrRefused says that an activation was refused: what is stored does not run.
+	ErrRefused = errors.New("activation refused")
+	// ErrUnsupported says that the platform cannot do this to the kind.
+	ErrUnsupported = errors.New("not supported by the platform")
+)
+
+// A Request says what to observe.
+type Request struct {
+	// Kinds to read; nil means all that are managed.
+	Kinds []resource.Kind
+	// Known is what the caller has bodies of. Observe returns a body only where the hash differs from it.
+	Known *resource.Snapshot
+}
+
+// A Driver talks to one tenant of one platform. Methods may be called concurrently.
+type Driver interface {
+	// Kinds describes what can be managed, referenced kinds first. It is constant and does no I/O.
+	Kinds() []resource.KindInfo
+	// Observe lists. It returns bodies at least where the hash differs from what r.Known says, the
+	// scope that was really covered, and the tenant's identity. A kind not read in full is left out of the
+	// scope and named in the error; a single unreadable object is Unknown in the scope and named there.
+	// Snapshot and error may come together.
+	Observe(ctx context.Context, r Request) (*resource.Snapshot, error)
+	// Read returns the named objects exactly and currently, with bodies, by id where known: for
+	// plans, verification, hints and absences. The scope covers those of the keys that could be read;
+	// a key that is covered and not listed is not there.
+	Read(ctx context.Context, keys []resource.Key) (*resource.Snapshot, error)
+	// Apply makes one change and returns the object as it is stored now (the zero Resource after a
+	// deletion). Live already c.After: success, nothing done. Else live not c.Before: ErrConflict, nothing done.
+	Apply(ctx context.Context, c resource.Change) (resource.Resource, error)
+	Close() error
+}
+
+// An Auditor tells who changed what. Optional.
+type Auditor interface {
+	// Audit yields the platform's records since t, oldest first. Records may come late.
+	Audit(ctx context.Context, t time.Time) iter.Seq2[AuditEntry, error]
+}
+
+// An AuditEntry is one change as the platform recorded it.
+type AuditEntry struct {
+	Key   resource.Key
+	ID    string // of the record
+	Who   string
+	Email string
+	When  time.Time
+	Hash  resource.Hash // of the object after the change, where the platform tells; else zero
+}
+
+// A Watcher gives hints that something changed. They may be lost, late or spurious. Optional.
+type Watcher interface {
+	// Watch calls changed until ctx ends. The keys are those believed changed; none means anything.
+	Watch(ctx context.Context, changed func(keys ...resource.Key)) error
+}
+
+// An Activator has a platform where what is stored must be reloaded to run. Optional.
+type Activator interface {
+	// Activate makes what is stored run, and checks it. ErrRefused: what ran before goes on running.
+	// Activating twice is activating once.
+	Activate(ctx context.Context) error
+	// Checks reports whether Activate would notice a broken configuration.
+	Checks() bool
+}
+
+// A Settler has a platform where an object may be seen half-written. Optional.
+type Settler interface {
+	// Settling returns how long from now until everything that the last Observe left out as unsettled
+	// can be read; zero when nothing was left out.
+	Settling() time.Duration
+}
+
+// An OpenFunc opens a driver. decode fills in the vendor's own part of the
+// configuration file, strictly.
+type OpenFunc func(ctx context.Context, decode func(any) error) (Driver, error)
+
+// A Clock is the time as a program sees it, so that tests and simulations have their own.
+type Clock interface {
+	Now() time.Time
+	// Sleep waits for d or until ctx ends, and returns ctx's error then.
+	Sleep(ctx context.Context, d time.Duration) error
+}
