@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
+
+// A config is driftback.yaml: targets, credentials, modes and gates. It never
+// lives in the repository, where a pull request could change it.
+type config struct {
+	FingerprintKey secretSource            `yaml:"fingerprintKey,omitempty" jsonschema_description:"HMAC key for the fingerprints of secrets. Without one, secrets are written on creation or on request only."`
+	Listen         string                  `yaml:"listen,omitempty" jsonschema:"default=127.0.0.1:9650" jsonschema_description:"Address of /metrics, /livez and /readyz. The word off listens nowhere."`
+	Repository     repositoryConfig        `yaml:"repository" jsonschema_description:"The Git repository."`
+	Forge          forgeConfig             `yaml:"forge" jsonschema_description:"Where pull requests live."`
+	Secrets        map[string]secretSource `yaml:"secrets,omitempty" jsonschema_description:"What {$secret: NAME} stands for in the environments' files."`
+	Environments   map[string]environment  `yaml:"environments" jsonschema:"minProperties=1" jsonschema_description:"The live systems, by name."`
+}
+
+type repositoryConfig struct {
+	URL    string     `yaml:"url" jsonschema_description:"https, http or ssh URL, or the path of a bare repository."`
+	Branch string     `yaml:"branch,omitempty" jsonschema:"default=main" jsonschema_description:"The tracked branch."`
+	Auth   authConfig `yaml:"auth,omitempty" jsonschema_description:"How to sign in."`
+	Mirror string     `yaml:"mirror,omitempty" jsonschema_description:"Directory of the disposable local copy (default: below the user's cache directory)."`
+	Author identity   `yaml:"committer,omitempty" jsonschema_description:"Who commits (default driftback <driftback@localhost>)."`
+	// Timeout bounds one request to the repository.
+	Timeout duration `yaml:"timeout,omitempty" jsonschema:"default=60s" jsonschema_description:"Of one request to the repository."`
+}
+
+type identity struct {
+	Name  string `yaml:"name,omitempty"`
+	Email string `yaml:"email,omitempty"`
+}
+
+type authConfig struct {
+	User  string       `yaml:"user,omitempty" jsonschema:"default=x-access-token" jsonschema_description:"User name that goes with the token."`
+	Token secretSource `yaml:"token,omitempty" jsonschema_description:"Token or password for https."`
+	SSH   *sshConfig   `yaml:"ssh,omitempty" jsonschema_description:"Key for ssh."`
+}
+
+type sshConfig struct {
+	Key        secretSource `yaml:"key" jsonschema_description:"Private key."`
+	KnownHosts string       `yaml:"knownHosts" jsonschema_description:"File with the server's host key."`
+}
+
+type forgeConfig struct {
+	Local *struct{} `yaml:"local,omitempty" jsonschema_description:"The built-in forge: pull requests kept in the repository itself."`
+}
+
+// An environment is one live system. Its vendor's own part stands under the
+// vendor's name and is decoded by the vendor.
+type environment struct {
+	Vendor      string                  `yaml:"vendor" jsonschema_description:"Which kind of platform: the name under which its own settings stand beside."`
+	Mode        string                  `yaml:"mode,omitempty" jsonschema:"enum=observe,enum=sync,enum=enforce,default=observe" jsonschema_description:"observe never writes to the platform; sync deploys what is merged; enforce also puts drift back."`
+	Every       duration                `yaml:"every,omitempty" jsonschema:"default=1m" jsonschema_description:"Time between two passes."`
+	Branch      string                  `yaml:"branch,omitempty" jsonschema_description:"Tracked branch, where it is not the repository's."`
+	Path        string                  `yaml:"path,omitempty" jsonschema_description:"Folder of this environment (default environments/NAME)."`
+	Attribution string                  `yaml:"attribution,omitempty" jsonschema:"enum=name,enum=login,enum=none,default=name" jsonschema_description:"What of a person is written to Git."`
+	Kinds       kindsConfig             `yaml:"kinds,omitempty" jsonschema_description:"Which kinds are managed (default all)."`
+	Guard       guardConfig             `yaml:"guard,omitempty" jsonschema_description:"When a plan is so large that people must look first."`
+	OnClose     string                  `yaml:"onClose,omitempty" jsonschema:"enum=silence,enum=revert,default=silence" jsonschema_description:"What closing a drift pull request means."`
+	Merge       string                  `yaml:"merge,omitempty" jsonschema:"enum=ask,enum=auto" jsonschema_description:"Whether texts merged line by line are deployed unreviewed (default auto where the activation checks them, else ask)."`
+	Secrets     map[string]secretSource `yaml:"secrets,omitempty" jsonschema_description:"As secrets above, for this environment alone."`
+	Allow       []string                `yaml:"allow,omitempty" jsonschema_description:"Objects that may be committed although something in them looks like a credential: keys or globs such as file/tls/*.pem."`
+
+	vendorPart ast.Node // nil where there is none
+}
+
+type kindsConfig struct {
+	Include []string `yaml:"include,omitempty"`
+	Exclude []string `yaml:"exclude,omitempty"`
+}
+
+type guardConfig struct {
+	Deletes *int    `yaml:"deletes,omitempty" jsonschema:"default=10,minimum=0" jsonschema_description:"Largest number of deletions that needs nobody's look; 0 lets none pass."`
+	Changes percent `yaml:"changes,omitempty" jsonschema:"default=20%" jsonschema_description:"Largest share of an environment's objects, counted above ten changed ones."`
+}
+
+// UnmarshalYAML takes the vendor's own part out before the rest is decoded strictly.
+func (e *environment) UnmarshalYAML(n ast.Node) error {
+	type plain environment
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		return yaml.NodeToValue(n, (*plain)(e), yaml.Strict())
+	}
+	vendor := ""
+	for _, v := range m.Values {
+		if v.Key.String() == "vendor" {
+			vendor = scalarText(v.Value)
+		}
+	}
+	rest := *m
+	rest.Values = nil
+	for _, v := range m.Values {
+		if vendor != "" && v.Key.String() == vendor {
+			e.vendorPart = v.Value
+			continue
+		}
+		rest.Values = append(rest.Values, v)
+	}
+	return yaml.NodeToValue(&rest, (*plain)(e), yaml.Strict())
+}
+
+// decodeVendor fills in the vendor's own part, strictly. It leaves v alone where the file has none.
+func (e environment) decodeVendor(v any) error {
+	if e.vendorPart == nil {
+		return nil
+	}
+	if _, null := e.vendorPart.(*ast.NullNode); null {
+		return nil
+	}
+	return yaml.NodeToValue(e.vendorPart, v, yaml.Strict())
+}
+
+// setDefaults fills in what the file leaves out.
+func (c *config) setDefaults() {
+	def := func(s *string, d string) {
+		if *s == "" {
+			*s = d
+		}
+	}
+	def(&c.Listen, "127.0.0.1:9650")
+	def(&c.Repository.Branch, "main")
+	def(&c.Repository.Author.Name, "driftback")
+	def(&c.Repository.Author.Email, "driftback@localhost")
+	def(&c.Repository.Auth.User, "x-access-token")
+	if c.Repository.Timeout == 0 {
+		c.Repository.Timeout = duration(time.Minute)
+	}
+	for name, e := range c.Environments {
+		def(&e.Mode, "observe")
+		def(&e.Branch, c.Repository.Branch)
+		def(&e.Path, "environments/"+name)
+		def(&e.Attribution, "name")
+		def(&e.OnClose, "silence")
+		if e.Every == 0 {
+			e.Every = duration(time.Minute)
+		}
+		if e.Guard.Deletes == nil {
+			ten := 10
+			e.Guard.Deletes = &ten
+		}
+		if e.Guard.Changes == 0 {
+			e.Guard.Changes = 20
+		}
+		c.Environments[name] = e
+	}
+}
+
+// environment returns the named environment or an error that names the known ones.
+func (c *config) environment(name string) (environment, error) {
+	if e, ok := c.Environments[name]; ok {
+		return e, nil
+	}
+	known := sortedKeys(c.Environments)
+	if near := nearest(name, known); near != "" {
+		return environment{}, fmt.Errorf("environment %s: not in the configuration; did you mean %s?", name, near)
+	}
+	return environment{}, fmt.Errorf("environment %s: not in the configuration, which has %s", name, list(known))
+}
