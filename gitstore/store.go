@@ -1,0 +1,239 @@
+package gitstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ErrStop ends a walk early when a yield function returns it; the walk then returns nil.
+var ErrStop = errors.New("stop")
+
+// Options says which repository to open and how. URL or Remote must be set.
+type Options struct {
+	// URL of the repository: https, http, ssh, user@host:path, file, or the path of a bare repository.
+	URL string
+	// Dir is where the disposable copy is kept; it belongs to one Store at a time. "" keeps it in memory.
+	// A repository that is a local path is read in place, and Dir is not used.
+	Dir  string
+	Auth Auth // how to sign in; zero means anonymously
+	// Prefixes of the refs to follow; nil means refs/heads/, refs/driftback/ and refs/notes/.
+	Prefixes  []string
+	Committer Signature        // of every commit; When comes from Now
+	Now       func() time.Time // default time.Now
+	Logger    *slog.Logger     // default discards
+	Timeout   time.Duration    // of one request to the remote; default 60 s
+	Remote    Remote           // used instead of URL: for tests and simulations
+}
+
+// Auth is how to sign in. Token is for http, the rest for ssh.
+type Auth struct {
+	// Token returns the password of the next request; it may change, as tokens of apps do.
+	Token func(ctx context.Context) (string, error)
+	User  string // default x-access-token for http, git for ssh unless the URL has one
+	// SSHKey is the private key in PEM form, Passphrase what decrypts it.
+	SSHKey     []byte
+	Passphrase []byte
+	// KnownHosts is the content of a known_hosts file. Without it no ssh host is trusted.
+	KnownHosts []byte
+}
+
+// Refs are refs by full name.
+type Refs map[string]ID
+
+// A Store is an open repository. Its methods are safe for concurrent use. Methods
+// with a context talk to the remote, one at a time; the others do not.
+type Store struct {
+	opt    Options
+	remote Remote
+	log    *slog.Logger
+
+	fresh *objectMap // objects that are not on disk
+	disk  disk       // nil when everything is in memory
+
+	wire chan struct{} // holds one token: the right to talk to the remote
+
+	mu      sync.Mutex // guards what follows
+	refs    Refs
+	atomic  bool
+	written map[ID]written // by commit: what Write made and the remote may lack
+	graph   map[ID]node    // commits seen while walking history
+}
+
+// A disk is where objects are kept that need not be in memory. It is safe for concurrent use.
+type disk interface {
+	// object returns ErrMissing for what is not there.
+	object(id ID) (Object, error)
+	// size returns a blob's length without reading it.
+	size(id ID) (int64, error)
+	close() error
+}
+
+// Open opens the repository. It does not talk to a remote over the network: that is Sync, which must come first.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.Prefixes == nil {
+		o.Prefixes = []string{"refs/heads/", "refs/driftback/", "refs/notes/"}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Minute
+	}
+	s := &Store{
+		opt: o, remote: o.Remote, log: o.Logger,
+		fresh: newObjectMap(), refs: Refs{}, written: map[ID]written{}, graph: map[ID]node{},
+		wire: make(chan struct{}, 1),
+	}
+	if s.remote == nil {
+		return nil, fmt.Errorf("open repository %s: no such kind of URL", o.URL)
+	}
+	return s, nil
+}
+
+// Close writes down what is worth keeping and releases the directory.
+func (s *Store) Close() error {
+	if s.disk == nil {
+		return nil
+	}
+	return s.disk.close()
+}
+
+// Refs returns the remote's refs under the prefixes as of the last Sync or successful Push.
+func (s *Store) Refs() Refs {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.refs)
+}
+
+// Atomic reports whether the remote moves several refs together or not at all. It is known after the first Sync.
+func (s *Store) Atomic() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.atomic
+}
+
+// Sync fetches what is new at the remote and returns its refs under the prefixes: all of them or an error.
+// Refs that were moved back or deleted there are so here.
+func (s *Store) Sync(ctx context.Context) (Refs, error) {
+	release, err := s.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	refs, atomic, err := s.ask(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list refs of %s: %w", s.remote, err)
+	}
+	known := s.Refs()
+	want, have := s.wants(refs, known)
+	if len(want) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+		defer cancel()
+		if err := s.remote.Fetch(ctx, s, want, have); err != nil {
+			return nil, fmt.Errorf("fetch from %s: %w", s.remote, err)
+		}
+		for _, id := range want {
+			if _, err := s.object(id); err != nil {
+				return nil, fmt.Errorf("fetch from %s: %w", s.remote, err)
+			}
+		}
+	}
+	s.mu.Lock()
+	s.refs, s.atomic = refs, atomic
+	s.mu.Unlock()
+	return maps.Clone(refs), nil
+}
+
+// acquire takes the right to talk to the remote.
+func (s *Store) acquire(ctx context.Context) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case s.wire <- struct{}{}:
+		return func() { <-s.wire }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// ask lists the remote's refs under the prefixes.
+func (s *Store) ask(ctx context.Context) (Refs, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+	defer cancel()
+	all, atomic, err := s.remote.Refs(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	refs := make(Refs, len(all))
+	for name, id := range all {
+		if s.follows(name) && checkRef(name) == nil {
+			refs[name] = id
+		}
+	}
+	return refs, atomic, nil
+}
+
+func (s *Store) follows(ref string) bool {
+	for _, p := range s.opt.Prefixes {
+		if strings.HasPrefix(ref, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// wants returns the tips to fetch and the tips that are here with everything they refer to.
+func (s *Store) wants(refs, known Refs) (want, have []ID) {
+	complete := make(map[ID]bool, len(known)+len(refs))
+	for _, id := range known {
+		if !complete[id] {
+			complete[id] = true
+			have = append(have, id)
+		}
+	}
+	for _, id := range refs {
+		if complete[id] {
+			continue
+		}
+		complete[id] = true
+		if _, ok := s.fresh.get(id); !ok { // what is in memory is complete: see Put
+			want = append(want, id)
+		}
+	}
+	sortIDs(want)
+	sortIDs(have)
+	return want, have
+}
+
+// Has reports whether an object is in memory, and with it everything that it refers to. It is part of Sink.
+func (s *Store) Has(id ID) bool {
+	_, ok := s.fresh.get(id)
+	return ok
+}
+
+// Put adds an object whose references are there already. It is part of Sink.
+func (s *Store) Put(o Object) { s.fresh.put(o) }
+
+// object reads one object, ErrMissing if it is not there.
+func (s *Store) object(id ID) (Object, error) {
+	if o, ok := s.fresh.get(id); ok {
+		return o, nil
+	}
+	if s.disk == nil {
+		return Object{}, errMissing(id)
+	}
+	return s.disk.object(id)
+}

@@ -1,0 +1,304 @@
+package gitstore
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// written is what one Write made.
+type written struct {
+	base ID // commit whose tree was edited
+	ids  []ID
+	// older names for a tree the one that it replaces.
+	older map[ID]ID
+}
+
+// Write makes a commit: the tree of base with the edit, on top of parents. Nothing is pushed and no ref moves.
+// A zero base is empty. The same arguments at the same time give the same commit. An author without a time has
+// the committer's. The edit's contents must not be changed afterwards.
+func (s *Store) Write(base ID, parents []ID, e Edit, author Signature, msg string) (Commit, error) {
+	root, err := s.treeOf(base)
+	if err != nil {
+		return Commit{}, err
+	}
+	w := written{base: base, older: map[ID]ID{}}
+	tree, err := s.writeTree(root, e, &w)
+	if err != nil {
+		return Commit{}, err
+	}
+	c := Commit{Tree: tree, Parents: slices.Clone(parents), Author: author, Committer: s.opt.Committer, Message: cleanMessage(msg)}
+	c.Committer.When = s.opt.Now()
+	if c.Author.When.IsZero() {
+		c.Author.When = c.Committer.When
+	}
+	c.Author, c.Committer = c.Author.cleaned(), c.Committer.cleaned()
+	o := encodeCommit(c)
+	c.ID = o.ID
+	s.keep(o, &w)
+	s.mu.Lock()
+	s.written[c.ID] = w
+	s.mu.Unlock()
+	return c, nil
+}
+
+// WriteTree returns the tree of base with the edit: equal to base's tree if the edit changes nothing.
+func (s *Store) WriteTree(base ID, e Edit) (ID, error) {
+	root, err := s.treeOf(base)
+	if err != nil {
+		return ID{}, err
+	}
+	return s.writeTree(root, e, &written{older: map[ID]ID{}})
+}
+
+// writeTree writes the blobs and trees of an edit, of changed folders only.
+func (s *Store) writeTree(root ID, e Edit, w *written) (ID, error) {
+	list := make([]change, 0, len(e))
+	for path, content := range e {
+		if content != nil {
+			if err := checkPath(path); err != nil {
+				return ID{}, fmt.Errorf("write: %w", err)
+			}
+		}
+		list = append(list, change{path, content})
+	}
+	slices.SortFunc(list, func(a, b change) int { return comparePaths(a.path, b.path) })
+	id, err := s.editTree(root, list, 0, w)
+	if err != nil {
+		return ID{}, err
+	}
+	if id.IsZero() { // a commit without files has the empty tree
+		o := newObject(KindTree, nil)
+		s.keep(o, w)
+		return o.ID, nil
+	}
+	return id, nil
+}
+
+// keep adds an object to the store and to what a push has to send.
+func (s *Store) keep(o Object, w *written) {
+	s.fresh.put(o)
+	w.ids = append(w.ids, o.ID)
+}
+
+// A change is one line of an edit.
+type change struct {
+	path    string
+	content []byte
+}
+
+// comparePaths orders paths so that everything below a folder is together, beside a file of its name.
+func comparePaths(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			switch {
+			case a[i] == '/':
+				return -1
+			case b[i] == '/':
+				return 1
+			}
+			return cmp.Compare(a[i], b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// A slot is what an edit says about one name in one folder.
+type slot struct {
+	name string
+	file *change  // what it says of a file of this name
+	sub  []change // of what is below a folder of this name
+	// where the name stands in the old tree: its entry and the bytes of it; none if to is zero
+	old      entry
+	from, to int
+}
+
+// slots groups the changes of one folder, whose paths begin at depth, by name.
+func slots(list []change, depth int) []slot {
+	var out []slot
+	for i := range list {
+		name, _, below := strings.Cut(list[i].path[depth:], "/")
+		if n := len(out); n == 0 || out[n-1].name != name {
+			out = append(out, slot{name: name})
+		}
+		last := &out[len(out)-1]
+		if below {
+			start := i - len(last.sub)
+			last.sub = list[start : i+1]
+		} else {
+			last.file = &list[i]
+		}
+	}
+	return out
+}
+
+// editTree returns the tree with the changes, whose paths begin at depth; zero if nothing is left in it.
+func (s *Store) editTree(base ID, list []change, depth int, w *written) (ID, error) {
+	raw, err := s.tree(base)
+	if err != nil {
+		return ID{}, err
+	}
+	edits := slots(list, depth)
+	if err := locate(raw, edits); err != nil {
+		return ID{}, wrap(err, "tree", base)
+	}
+	fresh := make([]entry, len(edits))
+	same := true
+	for i := range edits {
+		if fresh[i], err = s.editSlot(&edits[i], depth, w); err != nil {
+			return ID{}, err
+		}
+		same = same && fresh[i].id == edits[i].old.id && fresh[i].mode == edits[i].old.mode
+	}
+	if same {
+		return base, nil
+	}
+	out, err := splice(raw, edits, fresh)
+	if err != nil {
+		return ID{}, wrap(err, "tree", base)
+	}
+	if len(out) == 0 {
+		return ID{}, nil
+	}
+	o := newObject(KindTree, out)
+	s.keep(o, w)
+	if !base.IsZero() {
+		w.older[o.ID] = base
+	}
+	return o.ID, nil
+}
+
+// locate finds the names of the edits in a tree's content.
+func locate(raw []byte, edits []slot) error {
+	at := make(map[string]*slot, len(edits))
+	for i := range edits {
+		at[edits[i].name] = &edits[i]
+	}
+	for pos := 0; pos < len(raw); {
+		e, rest, err := nextEntry(raw[pos:])
+		if err != nil {
+			return err
+		}
+		end := len(raw) - len(rest)
+		if sl := at[string(e.name)]; sl != nil {
+			sl.old, sl.from, sl.to = e, pos, end
+		}
+		pos = end
+	}
+	return nil
+}
+
+// editSlot returns what stands under one name after the edit; the zero entry if nothing.
+func (s *Store) editSlot(sl *slot, depth int, w *written) (entry, error) {
+	old := sl.old
+	clash := func(what string) error {
+		path := sl.sub0()[:depth+len(sl.name)]
+		return fmt.Errorf("write: path %q: %s: %w", path, what, ErrPath)
+	}
+	var dir ID
+	if old.isDir() {
+		dir = old.id
+	}
+	if len(sl.sub) > 0 {
+		blocked := !old.id.IsZero() && !old.isDir() && sl.file == nil
+		for _, c := range sl.sub {
+			if blocked && c.content != nil {
+				return entry{}, clash("is a file and cannot be a folder too")
+			}
+		}
+		var err error
+		if dir, err = s.editTree(dir, sl.sub, depth+len(sl.name)+1, w); err != nil {
+			return entry{}, err
+		}
+		if blocked {
+			return old, nil
+		}
+	}
+	name := []byte(sl.name)
+	switch {
+	case sl.file != nil && sl.file.content != nil:
+		if !dir.IsZero() {
+			return entry{}, clash("is a folder and cannot be a file too")
+		}
+		mode := ModeFile
+		if !old.id.IsZero() && !old.isDir() && old.mode != ModeSubmodule {
+			mode = old.mode
+		}
+		o := newObject(KindBlob, sl.file.content)
+		if o.ID != old.id {
+			s.keep(o, w)
+		}
+		return entry{mode, name, o.ID}, nil
+	case !dir.IsZero():
+		return entry{ModeDir, name, dir}, nil
+	case sl.file == nil && !old.isDir():
+		return old, nil
+	}
+	return entry{}, nil
+}
+
+// sub0 returns a path that the slot is about.
+func (sl *slot) sub0() string {
+	if sl.file != nil {
+		return sl.file.path
+	}
+	return sl.sub[0].path
+}
+
+// splice returns a tree's content with the slots' entries replaced by the fresh ones.
+func splice(raw []byte, edits []slot, fresh []entry) ([]byte, error) {
+	var cuts []slot // by position
+	var add []entry
+	size := len(raw)
+	for i, sl := range edits {
+		f := fresh[i]
+		if sl.to > 0 {
+			cuts = append(cuts, sl)
+		}
+		if !f.id.IsZero() {
+			add = append(add, f)
+			size += len(f.name) + 28
+		}
+	}
+	slices.SortFunc(cuts, func(a, b slot) int { return cmp.Compare(a.from, b.from) })
+	slices.SortFunc(add, func(a, b entry) int { return compareNames(a.name, a.isDir(), b.name, b.isDir()) })
+	out := make([]byte, 0, size)
+	pos := 0
+	for len(cuts) > 0 || len(add) > 0 {
+		if len(add) == 0 {
+			out, pos, cuts = append(out, raw[pos:cuts[0].from]...), cuts[0].to, cuts[1:]
+			continue
+		}
+		if len(cuts) > 0 && compareNames(cuts[0].old.name, cuts[0].old.isDir(), add[0].name, add[0].isDir()) <= 0 {
+			out, pos, cuts = append(out, raw[pos:cuts[0].from]...), cuts[0].to, cuts[1:]
+			continue
+		}
+		limit := len(raw)
+		if len(cuts) > 0 {
+			limit = cuts[0].from
+		}
+		end, err := before(raw, pos, limit, add[0])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, raw[pos:end]...)
+		out, pos, add = appendEntry(out, add[0].mode, string(add[0].name), add[0].id), end, add[1:]
+	}
+	return append(out, raw[pos:]...), nil
+}
+
+// before returns where in raw[pos:limit] an entry belongs.
+func before(raw []byte, pos, limit int, e entry) (int, error) {
+	for pos < limit {
+		at, rest, err := nextEntry(raw[pos:])
+		if err != nil {
+			return 0, err
+		}
+		if compareNames(at.name, at.isDir(), e.name, e.isDir()) > 0 {
+			break
+		}
+		pos = len(raw) - len(rest)
+	}
+	return pos, nil
+}
