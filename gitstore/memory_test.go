@@ -74,7 +74,7 @@ func TestTwoStoresShareAMemoryRemote(t *testing.T) {
 		got = append(got, fmt.Sprint(d.Path, " ", d.Old.ID.IsZero(), d.New.ID.IsZero()))
 		return nil
 	}))
-	require.Equal(t, []string{"x/a.yaml falsefalse", "x/b.yaml falsetrue"}, got)
+	require.Equal(t, []string{"x/a.yaml false false", "x/b.yaml false true"}, got)
 	ok, err := a.IsAncestor(c1.ID, c2.ID)
 	require.NoError(t, err)
 	require.True(t, ok)
