@@ -3,6 +3,8 @@ package gitstore
 import (
 	"bytes"
 	"container/heap"
+	"errors"
+	"math"
 	"slices"
 	"time"
 )
@@ -48,7 +50,7 @@ func (s *Store) IsAncestor(anc, desc ID) (bool, error) {
 	}
 	seen := map[ID]bool{desc: true}
 	q := &queue{}
-	if err := s.push(q, desc, 0); err != nil {
+	if err := s.enqueue(q, desc); err != nil {
 		return false, err
 	}
 	for q.Len() > 0 {
@@ -61,7 +63,7 @@ func (s *Store) IsAncestor(anc, desc ID) (bool, error) {
 				continue
 			}
 			seen[p] = true
-			if err := s.push(q, p, 0); err != nil {
+			if err := s.enqueue(q, p); err != nil {
 				return false, err
 			}
 		}
@@ -128,11 +130,16 @@ func (s *Store) Log(from ID, exclude []ID, yield func(Commit) error) error {
 func (s *Store) newCommits(tips, known []ID) ([]ID, error) {
 	var here []ID
 	for _, id := range known {
-		if slices.Contains(tips, id) && len(tips) == 1 {
-			return nil, nil
-		}
-		if _, err := s.node(id); err == nil {
+		switch _, err := s.node(id); {
+		case err == nil:
 			here = append(here, id)
+		case !errors.Is(err, ErrMissing):
+			return nil, err
+		}
+	}
+	if len(here) == 1 {
+		if ids, ok, err := s.upTo(tips, here); ok || err != nil {
+			return ids, err
 		}
 	}
 	colours, order, err := s.paint(tips, here, right)
@@ -148,6 +155,34 @@ func (s *Store) newCommits(tips, known []ID) ([]ID, error) {
 	return s.childrenFirst(fresh)
 }
 
+// upTo is the quick way to newCommits: it walks from tips only, and is not ok unless every way ends at one of known after
+// a few commits. The answer is exact if known is one; with several, it may hold what only another of them reaches.
+func (s *Store) upTo(tips, known []ID) (ids []ID, ok bool, err error) {
+	const few = 64
+	stop := make(map[ID]bool, len(known)+few)
+	for _, id := range known {
+		stop[id] = true
+	}
+	for todo := slices.Clone(tips); len(todo) > 0; todo = todo[1:] {
+		id := todo[0]
+		if id.IsZero() || stop[id] {
+			continue
+		}
+		n, err := s.node(id)
+		if err != nil {
+			return nil, false, err
+		}
+		if len(n.parents) == 0 || len(ids) == few {
+			return nil, false, nil
+		}
+		stop[id] = true
+		ids = append(ids, id)
+		todo = append(todo, n.parents...)
+	}
+	ids, err = s.childrenFirst(ids)
+	return ids, err == nil, err
+}
+
 // The colours of a walk.
 const (
 	left  = 1 << iota // reachable from the left side
@@ -158,58 +193,75 @@ const (
 // paint walks history from both sides, newest first, and returns which side reaches what, in the order met. It stops
 // when all that is left to walk has every colour of done and is older than anything that has not.
 func (s *Store) paint(a, b []ID, done int) (map[ID]int, []ID, error) {
-	colours := map[ID]int{}
-	var order []ID
-	q := &queue{}
-	open := 0 // commits in the queue that lack a colour of done
-	oldest := int64(1<<63 - 1)
-	reach := func(id ID, colour int) error {
-		had := colours[id]
-		if id.IsZero() || had|colour == had {
-			return nil
-		}
-		colours[id] = had | colour
-		if had == 0 {
-			order = append(order, id)
-		}
-		return s.push(q, id, colour)
-	}
-	for _, side := range []struct {
-		ids    []ID
-		colour int
-	}{{a, left}, {b, right}} {
-		for _, id := range side.ids {
-			if err := reach(id, side.colour); err != nil {
-				return nil, nil, err
-			}
+	w := walk{s: s, done: done, colours: map[ID]int{}, queued: map[ID]bool{}}
+	for _, id := range a {
+		if err := w.reach(id, left); err != nil {
+			return nil, nil, err
 		}
 	}
-	for q.Len() > 0 {
-		open = 0
-		for _, v := range *q {
-			if colours[v.id]&done != done {
-				open++
-				break
-			}
+	for _, id := range b {
+		if err := w.reach(id, right); err != nil {
+			return nil, nil, err
 		}
-		if open == 0 && (*q)[0].when < oldest-int64(skew/time.Second) {
+	}
+	oldest := int64(math.MaxInt64)
+	for w.q.Len() > 0 {
+		if w.open == 0 && w.q[0].when < oldest-int64(skew/time.Second) {
 			break
 		}
-		v := heap.Pop(q).(visit)
-		colour := colours[v.id]
+		v := heap.Pop(&w.q).(visit)
+		w.queued[v.id] = false
+		colour := w.colours[v.id]
 		if colour&done != done {
+			w.open--
 			oldest = min(oldest, v.when)
 		}
 		if colour&(left|right) == left|right {
 			colour |= below
 		}
 		for _, p := range v.parents {
-			if err := reach(p, colour); err != nil {
+			if err := w.reach(p, colour); err != nil {
 				return nil, nil, err
 			}
 		}
 	}
-	return colours, order, nil
+	return w.colours, w.order, nil
+}
+
+// A walk is the state of paint.
+type walk struct {
+	s       *Store
+	done    int
+	colours map[ID]int
+	order   []ID // as met
+	q       queue
+	queued  map[ID]bool
+	open    int // commits in q that lack a colour of done
+}
+
+// reach notes that a commit is reached by a colour, and queues it if that is news.
+func (w *walk) reach(id ID, colour int) error {
+	had := w.colours[id]
+	has := had | colour
+	if id.IsZero() || has == had {
+		return nil
+	}
+	w.colours[id] = has
+	if had == 0 {
+		w.order = append(w.order, id)
+	}
+	lacked, lacks := had&w.done != w.done, has&w.done != w.done
+	switch {
+	case w.queued[id]:
+		if lacked && !lacks {
+			w.open--
+		}
+		return nil
+	case lacks:
+		w.open++
+	}
+	w.queued[id] = true
+	return w.s.enqueue(&w.q, id)
 }
 
 // childrenFirst sorts commits so that none comes before a child of it, and else the newest first.
@@ -235,7 +287,7 @@ func (s *Store) childrenFirst(ids []ID) ([]ID, error) {
 	q := &queue{}
 	for _, id := range ids {
 		if children[id] == 0 {
-			if err := s.push(q, id, 0); err != nil {
+			if err := s.enqueue(q, id); err != nil {
 				return nil, err
 			}
 		}
@@ -250,7 +302,7 @@ func (s *Store) childrenFirst(ids []ID) ([]ID, error) {
 				continue
 			}
 			if children[p] = n - 1; n == 1 {
-				if err := s.push(q, p, 0); err != nil {
+				if err := s.enqueue(q, p); err != nil {
 					return nil, err
 				}
 			}
@@ -262,17 +314,16 @@ func (s *Store) childrenFirst(ids []ID) ([]ID, error) {
 // A visit is a commit to be walked.
 type visit struct {
 	node
-	id     ID
-	colour int
+	id ID
 }
 
-// push adds a commit to the queue.
-func (s *Store) push(q *queue, id ID, colour int) error {
+// enqueue adds a commit to the queue.
+func (s *Store) enqueue(q *queue, id ID) error {
 	n, err := s.node(id)
 	if err != nil {
 		return err
 	}
-	heap.Push(q, visit{node: n, id: id, colour: colour})
+	heap.Push(q, visit{n, id})
 	return nil
 }
 

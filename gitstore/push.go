@@ -132,7 +132,10 @@ func (s *Store) outgoing(ups []Update) (*Outgoing, error) {
 			tips = append(tips, u.New)
 		}
 	}
-	commits, err := s.newCommits(tips, known)
+	commits, ok, err := s.upTo(tips, known) // sending a little too much does no harm
+	if err == nil && !ok {
+		commits, err = s.newCommits(tips, known)
+	}
 	if err != nil {
 		return nil, err
 	}

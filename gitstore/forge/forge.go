@@ -22,6 +22,10 @@ var (
 	ErrNotAllowed = errors.New("not allowed by the forge's rules")
 	// ErrMoved says that the pull request's head is no longer the expected one.
 	ErrMoved = errors.New("head moved meanwhile")
+	// ErrEmpty says that the head branch holds nothing that its base does not have already.
+	ErrEmpty = errors.New("nothing to merge")
+	// ErrInvalid says that the request itself must change: a name that cannot be, a text over the limit.
+	ErrInvalid = errors.New("not acceptable")
 )
 
 // State of a pull request.
@@ -72,37 +76,38 @@ type Filter struct {
 
 // A Status is a verdict on a commit.
 type Status struct {
-	Context     string // which verdict: driftback/prod
-	State       string // pending, success, failure, error
-	Description string // at most 140 characters
-	URL         string
+	Context     string `json:"context"`               // which verdict: driftback/prod
+	State       string `json:"state"`                 // pending, success, failure, error
+	Description string `json:"description,omitempty"` // at most 140 characters
+	URL         string `json:"url,omitempty"`
 }
 
 // A Deployment tells the forge of a deployment of a commit to an environment.
 type Deployment struct {
-	ID          string // of the daemon's journal: the same deployment has the same id
-	Environment string
-	Commit      string
-	State       string // queued, in_progress, success, failure, inactive
-	Description string
-	URL         string
+	ID          string `json:"id"` // of the daemon's journal: the same deployment has the same id
+	Environment string `json:"environment"`
+	Commit      string `json:"commit"`
+	State       string `json:"state"` // queued, in_progress, success, failure, inactive
+	Description string `json:"description,omitempty"`
+	URL         string `json:"url,omitempty"`
 }
 
 // A Command is what a person asked for in a comment, or by other means of the forge.
 type Command struct {
-	ID     string // unique and stable
-	Pull   int
-	Author string
-	Text   string // the line: /drift accept queue/Support
-	At     time.Time
+	ID     string    `json:"id"` // unique and stable
+	Pull   int       `json:"pull"`
+	Author string    `json:"author"`
+	Text   string    `json:"text"` // the line: /drift accept queue/Support
+	At     time.Time `json:"at"`
 }
 
 // A Forge is where pull requests live.
 type Forge interface {
 	// EnsurePull makes the open pull request whose head branch is p.Head be as p says, creating it
 	// where none is open, and returns it. Only Title, Body, Draft, Labels and Base of an existing one
-	// change. With p.State Closed it closes the open one, if any, leaving its branch. The head branch
-	// must exist when one is created (ErrNotFound).
+	// change; an empty Base leaves it as it is. With p.State Closed it closes the open one, if any, leaving its
+	// branch, and returns it; the zero Pull where none is open. Both branches must exist when one is
+	// created (ErrNotFound), and the head must have commits that the base has not (ErrEmpty).
 	EnsurePull(ctx context.Context, p Pull) (Pull, error)
 	// Pulls returns the matching pull requests, newest first.
 	Pulls(ctx context.Context, f Filter) ([]Pull, error)
@@ -110,11 +115,13 @@ type Forge interface {
 	EnsureComment(ctx context.Context, n int, key, body string) error
 	// Comments returns all comments of a pull request, oldest first.
 	Comments(ctx context.Context, n int) ([]Comment, error)
-	// SetStatus sets the status of a commit under s.Context.
+	// SetStatus sets the status of a commit under s.Context. A description over MaxDescription is cut.
 	SetStatus(ctx context.Context, commit string, s Status) error
-	// EnsureDeployment makes the deployment d.ID have this state.
+	// EnsureDeployment makes the deployment d.ID of d.Environment have this state.
 	EnsureDeployment(ctx context.Context, d Deployment) error
-	// Merge merges pull request n if its head is headID and the rules permit it: ErrMoved, ErrConflict, ErrNotAllowed. Merging what is merged returns it.
+	// Merge merges pull request n by a merge commit if its head is headID and the rules permit it: ErrMoved,
+	// ErrConflict, ErrNotAllowed (also for drafts and what is closed). Merging what is merged returns it. The
+	// message is the commit's body.
 	Merge(ctx context.Context, n int, headID, message string) (Pull, error)
 	// Commands returns what people asked for since the cursor, oldest first, and the next cursor. An empty cursor means from now on.
 	Commands(ctx context.Context, cursor string) ([]Command, string, error)
