@@ -56,7 +56,7 @@ type environment struct {
 	Mode        string                  `yaml:"mode,omitempty" jsonschema:"enum=observe,enum=sync,enum=enforce,default=observe" jsonschema_description:"observe never writes to the platform; sync deploys what is merged; enforce also puts drift back."`
 	Every       duration                `yaml:"every,omitempty" jsonschema:"default=1m" jsonschema_description:"Time between two passes."`
 	Branch      string                  `yaml:"branch,omitempty" jsonschema_description:"Tracked branch, where it is not the repository's."`
-	Path        string                  `yaml:"path,omitempty" jsonschema_description:"Folder of this environment (default environments/NAME)."`
+	Path        string                  `yaml:"path,omitempty" jsonschema_description:"Folder of the repository that holds environments/ and shared/ (default its root)."`
 	Attribution string                  `yaml:"attribution,omitempty" jsonschema:"enum=name,enum=login,enum=none,default=name" jsonschema_description:"What of a person is written to Git."`
 	Kinds       kindsConfig             `yaml:"kinds,omitempty" jsonschema_description:"Which kinds are managed (default all)."`
 	Guard       guardConfig             `yaml:"guard,omitempty" jsonschema_description:"When a plan is so large that people must look first."`
@@ -132,7 +132,6 @@ func (c *config) setDefaults() {
 	for name, e := range c.Environments {
 		def(&e.Mode, "observe")
 		def(&e.Branch, c.Repository.Branch)
-		def(&e.Path, "environments/"+name)
 		def(&e.Attribution, "name")
 		def(&e.OnClose, "silence")
 		if e.Every == 0 {

@@ -18,8 +18,9 @@ import (
 
 // A problem is a value that decodes and still is wrong.
 type problem struct {
-	path string // of the key, as yaml.PathString writes it: $.environments.prod.every
-	msg  string
+	path   string // of the key, as yaml.PathString writes it: $.environments.prod.every
+	msg    string
+	secret bool // the value may be one: it is not shown
 }
 
 // at places the problem in the file; the path of a missing key is shortened to what is there.
@@ -31,7 +32,7 @@ func (p problem) at(file string, src []byte, f *ast.File) error {
 			continue
 		}
 		if n, err := yp.FilterFile(f); err == nil && n != nil {
-			return located(file, src, tokenOf(n), key+": "+p.msg, false)
+			return located(file, src, tokenOf(n), key+": "+p.msg, p.secret)
 		}
 	}
 	return fmt.Errorf("configuration %s: %s: %s", file, key, p.msg)
@@ -41,7 +42,7 @@ func (p problem) at(file string, src []byte, f *ast.File) error {
 type checker struct{ problems []problem }
 
 func (c *checker) wrong(path, format string, args ...any) {
-	c.problems = append(c.problems, problem{path, fmt.Sprintf(format, args...)})
+	c.problems = append(c.problems, problem{path: path, msg: fmt.Sprintf(format, args...)})
 }
 
 func (c *checker) oneOf(path, value string, allowed ...string) {
@@ -81,7 +82,7 @@ func (k *checker) repository(r repositoryConfig) {
 		k.wrong(at+"url", "missing")
 	}
 	if strings.Contains(r.URL, "@") && strings.HasPrefix(r.URL, "http") {
-		k.wrong(at+"url", "holds credentials; they belong under auth")
+		k.problems = append(k.problems, problem{path: at + "url", msg: "holds credentials; they belong under auth", secret: true})
 	}
 	k.branch(at+"branch", r.Branch)
 	if r.Timeout < duration(time.Second) {
@@ -122,8 +123,8 @@ func (k *checker) environment(name string, e environment) {
 		k.wrong(at+"guard.deletes", "%d: want 0 or more", *e.Guard.Deletes)
 	}
 	k.branch(at+"branch", e.Branch)
-	if clean := path.Clean(e.Path); clean != e.Path || path.IsAbs(e.Path) || clean == "." || strings.HasPrefix(clean, "..") {
-		k.wrong(at+"path", "%q: want a folder of the repository, such as environments/%s", e.Path, name)
+	if clean := path.Clean(e.Path); e.Path != "" && (clean != e.Path || path.IsAbs(clean) || clean == "." || strings.HasPrefix(clean, "..")) {
+		k.wrong(at+"path", "%q: want a folder of the repository, such as platform/emea", e.Path)
 	}
 	for _, list := range []struct {
 		key   string
@@ -145,15 +146,15 @@ func (k *checker) branch(at, name string) {
 	}
 }
 
-// overlaps refuses two environments in one folder of one branch: each would take
+// overlaps refuses an environment whose folder lies in another's: each would take
 // the other's objects for its own.
 func (k *checker) overlaps(envs map[string]environment) {
 	names := sortedKeys(envs)
 	for i, a := range names {
 		for _, b := range names[i+1:] {
-			x, y := envs[a], envs[b]
-			if x.Branch == y.Branch && (x.Path == y.Path || strings.HasPrefix(y.Path, x.Path+"/") || strings.HasPrefix(x.Path, y.Path+"/")) {
-				k.wrong("$.environments."+b+".path", "%s lies in the folder of %s", y.Path, a)
+			x, y := path.Join(envs[a].Path, "environments", a)+"/", path.Join(envs[b].Path, "environments", b)+"/"
+			if envs[a].Branch == envs[b].Branch && (strings.HasPrefix(x, y) || strings.HasPrefix(y, x)) {
+				k.wrong("$.environments."+b+".path", "%s and %s lie in each other", x, y)
 			}
 		}
 	}

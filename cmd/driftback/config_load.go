@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,19 +38,25 @@ func findConfig(flag string) (string, error) {
 	return "", fmt.Errorf("configuration: neither %s is there; write one, or name it with --config or $DRIFTBACK_CONFIG", strings.Join(places, " nor "))
 }
 
-// loadConfig reads, decodes and checks the file.
-func loadConfig(path string) (*config, error) {
-	info, err := os.Stat(path)
+// readConfig reads the file and nothing more of it than a configuration may have.
+func readConfig(path string) ([]byte, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	if info.Size() > maxConfig {
-		return nil, fmt.Errorf("configuration %s: %d bytes, more than the %d that one may have", path, info.Size(), maxConfig)
-	}
-	src, err := os.ReadFile(path)
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
+	if len(src) > maxConfig {
+		return nil, fmt.Errorf("configuration %s: more than the %d bytes that one may have", path, maxConfig)
+	}
+	return src, nil
+}
+
+// loadConfig decodes and checks what was read from path.
+func loadConfig(path string, src []byte) (*config, error) {
 	c, err := parseConfig(path, src)
 	if err != nil {
 		return nil, err
@@ -139,10 +146,14 @@ func excerpt(src []byte, line, column int, hide bool) (text, caret string) {
 		return "", ""
 	}
 	text = strings.ReplaceAll(strings.TrimSuffix(lines[line-1], "\r"), "\t", " ")
-	if key, value, ok := strings.Cut(text, ":"); ok && strings.TrimSpace(value) != "" && (hide || namesSecret(key)) {
+	key, value, isPair := strings.Cut(text, ": ")
+	switch {
+	case hide && !isPair:
+		text = "…"
+	case strings.TrimSpace(value) != "" && (hide || namesSecret(key)):
 		text = key + ": …"
-		column = min(column, len([]rune(text)))
 	}
+	column = min(column, len([]rune(text))+1)
 	return text, strings.Repeat(" ", max(0, column-1))
 }
 

@@ -1,0 +1,58 @@
+# Targets for people and for .ci/run. Everything else is the go command.
+
+GO ?= go
+# Part of every build that is handed out.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# Histories of the simulation, time of each fuzz target.
+N ?= 2000
+FUZZTIME ?= 3s
+# Pinned here and not in go.mod, so that a linter's dependencies are not the program's.
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PURE = ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
+
+.PHONY: build test deps lint unit cover fuzz simulate e2e bench clean
+
+build: ## a static binary in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/driftback ./cmd/driftback
+
+test: ## everything that must hold before a change is merged
+	@mkdir -p bin && : >bin/ran && : >bin/left
+	@$(MAKE) --no-print-directory deps lint cover
+ifeq ($(CI),true)
+	@$(MAKE) --no-print-directory fuzz
+else
+	@echo "fuzzing: make fuzz" >>bin/left
+endif
+	@$(MAKE) --no-print-directory simulate unit
+	@echo; echo "ran:"; sed 's/^/  /' bin/ran
+	@echo "skipped:"; cat bin/left bin/skipped | sed 's/^/  /' | grep . || echo "  nothing"
+	@grep -E '^ok ' bin/test.log | tail -n 1
+
+deps:
+	@.ci/deps
+
+lint:
+	@test -z "$$(gofmt -l cmd gitstore metrics reconciler vendors | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	@mkdir -p bin && echo "gofmt, go vet, staticcheck" >>bin/ran
+
+cover: ## at least 90 % of the statements of the pure packages
+	@.ci/cover $(PURE)
+	@mkdir -p bin && echo "coverage of the pure packages: at least 90 %" >>bin/ran
+
+fuzz: ## each fuzz target for FUZZTIME
+	@mkdir -p bin
+	@.ci/fuzz $(FUZZTIME)
+	@echo "fuzzing: every target for $(FUZZTIME)" >>bin/ran
+
+unit:
+	@.ci/gotest -race -shuffle=on -timeout 15m ./...
+	@echo "go test -race -shuffle=on ./... ($$(grep -cE '^ok ' bin/test.log) packages, $$(grep -cE '^--- PASS' bin/test.log) tests)" >>bin/ran
+
+e2e: ## the stories on real servers: git over HTTP and Prometheus
+	@.ci/deps
+	$(GO) test -count=1 -run '^TestE2E' -v ./cmd/driftback
+
+clean:
+	rm -rf bin
