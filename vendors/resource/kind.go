@@ -164,7 +164,7 @@ func normalize(v any, at At) any {
 		f := at.Field()
 		if f.Set || f.ListKey != "" {
 			// What looks equal has no order worth keeping, so a stable sort by text is canonical.
-			slices.SortStableFunc(out, func(a, b any) int { return strings.Compare(sortKey(a, f.ListKey), sortKey(b, f.ListKey)) })
+			slices.SortStableFunc(out, f.CompareElements)
 		}
 		if f.Set {
 			out = slices.CompactFunc(out, Equal)
@@ -172,6 +172,12 @@ func normalize(v any, at At) any {
 		return out
 	}
 	return v
+}
+
+// CompareElements orders two elements of the set or keyed list that f describes
+// as Normalize does. It is zero for equal elements only.
+func (f Field) CompareElements(a, b any) int {
+	return strings.Compare(sortKey(a, f.ListKey), sortKey(b, f.ListKey))
 }
 
 // sortKey is a text that orders the elements of a set: the declared key's value
