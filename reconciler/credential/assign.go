@@ -214,6 +214,9 @@ func (s *scanner) valueAfter(i int, n name) (value, bool) {
 		v.style, v.end = quoted, v.begin+end
 		return v, true
 	}
+	if n.opened && !n.closed { // "X-Api-Key: …": the quote before the name ends the value
+		rest, _, _ = strings.Cut(rest, s.text[n.begin-1:n.begin])
+	}
 	return s.bare(v, rest, eq), true
 }
 

@@ -62,6 +62,8 @@ func classify(name string) class {
 			return none
 		}
 		return secret
+	case before == "load": // Kamailio's load_credentials names columns
+		return none
 	case strings.HasSuffix(last, "secret"), strings.HasSuffix(last, "apikey"), last == "secretkey", last == "privatekey",
 		last == "accesskey", last == "credential", last == "credentials", last == "authorization", last == "ha" && before == "":
 		return secret

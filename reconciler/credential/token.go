@@ -205,7 +205,7 @@ func kubernetesSecret(text string, _, body int) bool {
 	rest, ok := strings.CutPrefix(rest, ":")
 	rest, is := strings.CutPrefix(strings.TrimLeft(rest, ` "'`), "Secret")
 	return ok && is && (rest == "" || strings.ContainsRune("\n\r\"', }", rune(rest[0]))) &&
-		(strings.Contains(text, "data:") || strings.Contains(text, "stringData:") || strings.Contains(text, `"data"`))
+		(strings.Contains(text, "\ndata:") || strings.Contains(text, "stringData") || strings.Contains(text, `"data"`))
 }
 
 // modparam matches Kamailio's modparam("module", "password", "value").

@@ -56,14 +56,14 @@ var schemes = []string{"bearer", "basic", "digest", "token", "apikey"}
 // changeme are not among them: read from a live system, they are its password.
 var nothing = []string{
 	"true", "false", "yes", "no", "on", "off", "null", "nil", "none", "~", "-", "undefined", "redacted", "<redacted>", "[redacted]",
-	"string", "str", "text", "bool", "boolean", "int", "integer", "number", "object", "array", "required", "optional",
+	"string", "str", "text", "bool", "boolean", "int", "integer", "number", "object", "array", "required", "optional", "read", "write", "admin",
 	"bearer", "basic", "digest", "|", ">", "|-", ">-", "|+", ">+", "{", "[", "{}", "[]", "\"\"", "''",
 }
 
 // schemesOfReferences begin values that say where the secret is.
 var schemesOfReferences = []string{
 	"env:", "file:", "cmd:", "vault:", "vault/", "op://", "ref+", "sops:", "enc[", "aws-sm:", "arn:aws:", "systemd-cred:",
-	"projects/", "https://", "http://", "your-", "your_", "your ", "replace-", "replace_", "replace ", "insert-", "insert_", "ssh-rsa ", "ssh-ed25519 ",
+	"projects/", "pkcs11:", "https://", "http://", "your-", "your_", "your ", "replace-", "replace_", "replace ", "insert-", "insert_", "ssh-rsa ", "ssh-ed25519 ",
 	"!", "*", "&", "$ref:", "!!",
 }
 
@@ -102,7 +102,7 @@ func isVariable(v string) bool {
 		return false
 	}
 	rest := v[i:]
-	return rest == "" || strings.ContainsRune("([.-", rune(rest[0])) || strings.Trim(rest, ";,)") == ""
+	return rest == "" || strings.ContainsRune("([.-/", rune(rest[0])) || strings.Trim(rest, ";,)") == ""
 }
 
 // masked reports whether v is one character over and over: xxxx, ****, ....
@@ -132,6 +132,11 @@ func reference(v string, s style) bool {
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 func isPath(v string) bool {
+	for _, ext := range []string{".pem", ".key", ".crt", ".p12", ".jks"} {
+		if strings.HasSuffix(v, ext) {
+			return true
+		}
+	}
 	return strings.HasPrefix(v, "./") || strings.HasPrefix(v, "../") || strings.HasPrefix(v, "~/") ||
 		strings.HasPrefix(v, "/") && strings.Count(v, "/") > 1 && !strings.HasSuffix(v, "=")
 }
