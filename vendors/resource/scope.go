@@ -104,3 +104,8 @@ func ValidGlob(glob string) bool {
 	}
 	return true
 }
+
+var quoteGlob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
+// QuoteGlob returns the glob that matches this name and no other.
+func QuoteGlob(name string) string { return quoteGlob.Replace(name) }
