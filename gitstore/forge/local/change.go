@@ -1,0 +1,171 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+)
+
+// attempts bounds how often a change is computed anew because others were
+// faster. Each loss is somebody's progress, so only a crowd comes near it.
+const attempts = 40
+
+// change is one commit on the forge's ref in the making.
+type change struct {
+	*view
+	edit   gitstore.Edit
+	header header
+	also   []gitstore.Update // pushed with it, or not at all
+	what   string            // subject of the commit
+}
+
+// freshness says whether update may start from the refs as last seen.
+type freshness bool
+
+const (
+	fresh  freshness = true  // the remote is asked first
+	recent freshness = false // a push proves that nothing moved; what is no push is looked at again
+)
+
+// update makes one change: build says what changes, and may be called several
+// times, each time with a later view. Nothing is pushed if it changes nothing.
+// An error of build ends the attempts, once it was made in view of fresh refs.
+func (f *Forge) update(ctx context.Context, when freshness, build func(*change) error) error {
+	select {
+	case f.writing <- struct{}{}:
+		defer func() { <-f.writing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for lost := 0; ; {
+		refs := f.store.Refs()
+		if when == fresh {
+			var err error
+			if refs, err = f.store.Sync(ctx); err != nil {
+				return err
+			}
+		}
+		done, err := f.attempt(ctx, refs, build)
+		switch {
+		case done:
+			return nil
+		case errors.Is(err, gitstore.ErrStale):
+			if lost++; lost == attempts {
+				return fmt.Errorf("%s: lost %d races: %w", f.ref, lost, err)
+			}
+			f.log.DebugContext(ctx, "forge moved meanwhile", "ref", f.ref, "lost", lost)
+			if err := f.wait(ctx, lost); err != nil {
+				return err
+			}
+		case when == fresh:
+			return err
+		}
+		when = fresh
+	}
+}
+
+// attempt computes the change in view of refs and pushes it. Done means that it was pushed; neither
+// done nor an error that there was nothing to do.
+func (f *Forge) attempt(ctx context.Context, refs gitstore.Refs, build func(*change) error) (done bool, err error) {
+	v, err := f.view(refs)
+	if err != nil {
+		return false, err
+	}
+	c := &change{view: v, edit: gitstore.Edit{}, header: v.idx.head}
+	if err := build(c); err != nil {
+		return false, err
+	}
+	if len(c.edit) == 0 {
+		return false, nil
+	}
+	if err := c.settle(); err != nil {
+		return false, err
+	}
+	tip := v.idx.commit
+	if c.header.Version = layoutVersion; c.header != v.idx.head {
+		if err := c.put(headerPath, c.header); err != nil {
+			return false, err
+		}
+	}
+	var parents []gitstore.ID
+	if !tip.IsZero() {
+		parents = []gitstore.ID{tip}
+	}
+	commit, err := f.store.Write(tip, parents, c.edit, f.signature(), c.what+"\n")
+	if err != nil {
+		return false, err
+	}
+	err = f.store.Push(ctx, append(c.also, gitstore.Update{Ref: f.ref, Old: tip, New: commit.ID})...)
+	if errors.Is(err, gitstore.ErrUnknownOutcome) {
+		return f.happened(ctx, tip, commit.ID, err)
+	}
+	return err == nil, err
+}
+
+// happened asks the remote whether a push whose outcome is unknown arrived.
+func (f *Forge) happened(ctx context.Context, before, commit gitstore.ID, unknown error) (bool, error) {
+	refs, err := f.store.Sync(ctx)
+	if err != nil {
+		return false, errors.Join(unknown, err)
+	}
+	_, arrived, err := f.arrival(refs[f.ref], before, commit)
+	switch {
+	case err != nil:
+		return false, errors.Join(unknown, err)
+	case arrived:
+		return true, nil
+	}
+	// Not there. Should it arrive late, compare-and-swap refuses either it or us.
+	return false, fmt.Errorf("%s: %w", f.ref, gitstore.ErrStale)
+}
+
+// settle writes down which pull requests Git says are merged, so that it stays so.
+func (c *change) settle() error {
+	for _, n := range c.idx.numbers {
+		if c.idx.pulls[n].State != forge.Open || c.edit[pullPath(n)] != nil {
+			continue
+		}
+		p, err := c.pull(n)
+		if err != nil {
+			return err
+		}
+		if p.State == forge.Merged {
+			if err := c.setPull(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// setPull writes a pull request's record: an open one with where its base is now.
+func (c *change) setPull(p forge.Pull) error {
+	old := c.idx.pulls[p.Number]
+	rec := record{Pull: p, BaseID: old.BaseID}
+	if p.State == forge.Open {
+		rec.BaseID, rec.Landing = c.refs[branchRef(p.Base)], old.Landing
+	}
+	return c.put(pullPath(p.Number), rec)
+}
+
+func (c *change) put(path string, v any) error {
+	b, err := encode(v)
+	if err != nil {
+		return fmt.Errorf("%s in %s: %w", path, c.f.ref, err)
+	}
+	c.edit[path] = b
+	return nil
+}
+
+// event hands out the next number of a comment.
+func (c *change) event() int {
+	c.header.Events++
+	return c.header.Events
+}
+
+func (f *Forge) signature() gitstore.Signature {
+	return gitstore.Signature{Name: f.user, Email: f.email, When: f.now()}
+}

@@ -1,0 +1,240 @@
+package local
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+)
+
+const (
+	layoutVersion = 1
+	fileLimit     = 1 << 20 // bytes of a file that this package reads back
+	nameLimit     = 255     // bytes of a key, id, environment or context
+	labelLimit    = 50      // characters of a label, and labels of a pull request
+	urlLimit      = 2048    // bytes
+	branchLimit   = 244     // bytes: a file name's, less room for git's own suffix
+)
+
+// header is forge.json.
+type header struct {
+	Version int `json:"version"`
+	Pulls   int `json:"pulls"`  // the highest number given to a pull request
+	Events  int `json:"events"` // the highest number given to a comment
+}
+
+// record is the file of a pull request. State is open until somebody merges or
+// closes it here; see derive for what Git has to say.
+type record struct {
+	forge.Pull
+	// BaseID is where the base branch was when this was written. The head was not in it then, unless
+	// the branch was emptied: then it is not merged, whatever the base has.
+	BaseID gitstore.ID `json:"baseId,omitzero"`
+	// Landing is a merge about to be pushed to the base branch: done once the base has its commit.
+	Landing *landing `json:"landing,omitempty"`
+}
+
+type landing struct {
+	Commit gitstore.ID `json:"commit"`
+	Head   gitstore.ID `json:"head"`
+	By     string      `json:"by"`
+	At     time.Time   `json:"at"`
+}
+
+// commandFile holds the commands of one comment.
+type commandFile struct {
+	Pull   int       `json:"pull"`
+	Author string    `json:"author"`
+	At     time.Time `json:"at"`
+	Lines  []string  `json:"lines"`
+}
+
+const (
+	headerPath  = "forge.json"
+	pullsFolder = "pulls/"
+)
+
+func pullPath(n int) string { return fmt.Sprintf("%s%03d/%d.json", pullsFolder, n/1000, n) }
+
+// pullNumber is the inverse of pullPath; 0 for what is no pull request.
+func pullNumber(p string) int {
+	n, err := strconv.Atoi(strings.TrimSuffix(path.Base(p), ".json"))
+	if err != nil || n <= 0 || pullPath(n) != p {
+		return 0
+	}
+	return n
+}
+
+func commentFolder(pull int) string { return fmt.Sprintf("comments/%03d/%d/", pull/1000, pull) }
+
+func commentPath(pull, event int) string {
+	return commentFolder(pull) + fmt.Sprintf("%09d.json", event)
+}
+
+func commandFolder(shard int) string { return fmt.Sprintf("commands/%06d/", shard) }
+
+func commandPath(event int) string {
+	return commandFolder(event/1000) + fmt.Sprintf("%09d.json", event)
+}
+
+// eventNumber reads the number of a comment or of its commands off the path; 0 for another file.
+func eventNumber(p string) int {
+	n, err := strconv.Atoi(strings.TrimSuffix(path.Base(p), ".json"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func statusPath(commit gitstore.ID) string {
+	s := commit.String()
+	return "statuses/" + s[:2] + "/" + s[2:] + ".json"
+}
+
+func deploymentFolder(environment string) string { return "deployments/" + fileName(environment) + "/" }
+
+func deploymentPath(environment, id string) string {
+	return deploymentFolder(environment) + digest(id)[:2] + "/" + fileName(id) + ".json"
+}
+
+// fileName returns s where that is a harmless file name on every system, else "=" and a digest. The
+// content of a file so named says what it is about.
+func fileName(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+	if s != "" && len(s) <= 64 && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "=" + digest(s)[:32]
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// encode writes v as this package's files are: readable, so that the ref's log tells what happened.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func branchRef(name string) string { return "refs/heads/" + name }
+
+// checkBranch returns ErrInvalid for what cannot be a branch.
+func checkBranch(what, name string) error {
+	if !validBranch(name) {
+		return fmt.Errorf("%s branch %.300q: no name for a branch: %w", what, name, forge.ErrInvalid)
+	}
+	return nil
+}
+
+// validBranch applies the rules of git check-ref-format(1) to a branch's name.
+func validBranch(name string) bool {
+	if name == "" || len(name) > branchLimit || name == "@" || name[0] == '-' || !utf8.ValidString(name) ||
+		strings.HasSuffix(name, ".") || strings.Contains(name, "..") || strings.Contains(name, "@{") ||
+		strings.ContainsAny(name, " ~^:?*[\\\x7f") {
+		return false
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+		return false
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part[0] == '.' || strings.HasSuffix(part, ".lock") {
+			return false
+		}
+	}
+	return true
+}
+
+// checkText returns a body as it is kept: valid UTF-8 and nothing else changed; ErrInvalid over the limit.
+func checkText(what, s string) (string, error) {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) > forge.MaxBody {
+		return "", fmt.Errorf("%s of %d bytes: at most %d: %w", what, len(s), forge.MaxBody, forge.ErrInvalid)
+	}
+	return s, nil
+}
+
+// checkName returns ErrInvalid for a key or id that is empty, too long or not text.
+func checkName(what, s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("no %s: %w", what, forge.ErrInvalid)
+	case len(s) > nameLimit:
+		return fmt.Errorf("%s %.20q… of %d bytes: at most %d: %w", what, s, len(s), nameLimit, forge.ErrInvalid)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("%s %q: not UTF-8: %w", what, s, forge.ErrInvalid)
+	}
+	return nil
+}
+
+// cleanLabels returns labels sorted, each once; nil for none.
+func cleanLabels(labels []string) ([]string, error) {
+	var clean []string
+	for _, l := range labels {
+		l = forge.CleanTitle(l)
+		if l == "" || utf8.RuneCountInString(l) > labelLimit {
+			return nil, fmt.Errorf("label %q: 1 to %d characters: %w", l, labelLimit, forge.ErrInvalid)
+		}
+		clean = append(clean, l)
+	}
+	slices.Sort(clean)
+	clean = slices.Compact(clean)
+	if len(clean) > labelLimit {
+		return nil, fmt.Errorf("%d labels: at most %d: %w", len(clean), labelLimit, forge.ErrInvalid)
+	}
+	return clean, nil
+}
+
+// readJSON decodes the file at path of a commit; false if there is none.
+func (f *Forge) readJSON(commit gitstore.ID, path string, v any) (bool, error) {
+	if commit.IsZero() {
+		return false, nil
+	}
+	file, ok, err := f.store.File(commit, path)
+	if err != nil || !ok {
+		return false, err
+	}
+	return true, f.readBlob(file, v)
+}
+
+func (f *Forge) readBlob(file gitstore.File, v any) error {
+	b, err := f.store.Blob(file.ID, fileLimit)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		return fmt.Errorf("%s in %s: %w", file.Path, f.ref, err)
+	}
+	return nil
+}
+
+// commitID resolves what the caller calls a commit: ErrNotFound unless the store has it.
+func (f *Forge) commitID(s string) (gitstore.ID, error) {
+	id, err := gitstore.ParseID(s)
+	if err != nil || id.IsZero() {
+		return gitstore.ID{}, fmt.Errorf("commit %.60q: %w", s, forge.ErrNotFound)
+	}
+	_, err = f.store.CommitAt(id)
+	if errors.Is(err, gitstore.ErrMissing) {
+		return gitstore.ID{}, fmt.Errorf("commit %s: %w", s, forge.ErrNotFound)
+	}
+	return id, err
+}

@@ -1,0 +1,81 @@
+package forge
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What every forge takes. GitHub's own limits are a little wider.
+const (
+	MaxTitle       = 250    // characters of a title
+	MaxDescription = 140    // characters of a status' or deployment's description
+	MaxBody        = 65_000 // bytes of a body or comment
+)
+
+// CleanTitle returns s as the one line that a title is: what a terminal or a
+// page could be led astray by (control characters, marks that change the
+// direction of writing) is taken out, and what is over MaxTitle cut.
+func CleanTitle(s string) string { return oneLine(s, MaxTitle) }
+
+// CleanDescription returns s as one line of at most MaxDescription characters.
+func CleanDescription(s string) string { return oneLine(s, MaxDescription) }
+
+func oneLine(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		case unicode.IsControl(r):
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.Join(strings.Fields(s), " ")
+	if utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	return strings.TrimSpace(string([]rune(s)[:limit-1])) + "…"
+}
+
+// CommandLines returns the lines of a comment that are commands: those that
+// begin with a slash and a letter, outside fenced code, without white space at
+// their end. A path that somebody quotes as code is therefore none.
+func CommandLines(body string) []string {
+	var lines []string
+	fence := ""
+	for line := range strings.Lines(body) {
+		line = strings.TrimRightFunc(line, unicode.IsSpace)
+		if mark := fenceMark(line); mark != "" {
+			switch {
+			case fence == "":
+				fence = mark
+			case mark[0] == fence[0] && len(mark) >= len(fence) && strings.TrimLeft(line, " ") == mark:
+				fence = ""
+			}
+			continue
+		}
+		if fence != "" || len(line) < 2 || line[0] != '/' {
+			continue
+		}
+		if r, _ := utf8.DecodeRuneInString(line[1:]); unicode.IsLetter(r) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// fenceMark returns the run of backquotes or tildes that opens or closes a
+// fenced code block (CommonMark 0.31, section 4.5), and "" for another line.
+func fenceMark(line string) string {
+	text := strings.TrimLeft(line, " ")
+	if len(line)-len(text) > 3 || text == "" || text[0] != '`' && text[0] != '~' {
+		return ""
+	}
+	rest := strings.TrimLeft(text, text[:1])
+	mark := text[:len(text)-len(rest)]
+	if len(mark) < 3 || mark[0] == '`' && strings.Contains(rest, "`") {
+		return ""
+	}
+	return mark
+}
