@@ -84,6 +84,7 @@ plan with --exit-code), 3 held by a gate, 130 interrupted.`,
 
 func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
+		c.pullsCommand(),
 		c.schemaCommand(),
 		c.completionCommand(),
 		c.versionCommand(),

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/gitstore/forge/local"
+)
+
+func (c *cli) pullsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "pulls",
+		Short: "Pull requests of the built-in forge",
+		Long: `Pull requests of the built-in forge, which keeps them in the repository itself.
+Who acts is $DRIFTBACK_USER ("Ann Lee <ann@example.org>"), or else your login.`,
+		Example: `  driftback pulls list
+  driftback pulls show 3
+  driftback pulls merge 3`,
+		GroupID: "act",
+		Args:    cobra.ArbitraryArgs,
+		RunE:    groupHelp,
+	}
+	cmd.AddCommand(c.pullsList(), c.pullsShow(), c.pullsMerge(), c.pullsComment(),
+		c.pullsTurn("close", "Close a pull request; its branch stays", (*local.Forge).Close),
+		c.pullsTurn("reopen", "Open a closed pull request again", (*local.Forge).Reopen))
+	return cmd
+}
+
+// withForge runs f on the opened forge.
+func (c *cli) withForge(ctx context.Context, f func(*local.Forge) error) (err error) {
+	w, err := c.open(ctx, useCommand)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if _, err := w.store.Sync(ctx); err != nil {
+		return err
+	}
+	return f(w.forge)
+}
+
+func (c *cli) pullsList() *cobra.Command {
+	var state string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List pull requests, newest first",
+		Example: "  driftback pulls list --state all",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter := forge.Filter{State: forge.State(state)}
+			switch state {
+			case "all":
+				filter.State = ""
+			case "open", "merged", "closed":
+			default:
+				return fmt.Errorf("--state %s: want open, merged, closed or all", state)
+			}
+			return c.withForge(cmd.Context(), func(f *local.Forge) error {
+				pulls, err := f.Pulls(cmd.Context(), filter)
+				if err != nil {
+					return err
+				}
+				return c.print(pullList(pulls))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&state, "state", "open", "open, merged, closed or all")
+	return cmd
+}
+
+func pullList(pulls []forge.Pull) result {
+	if pulls == nil {
+		pulls = []forge.Pull{}
+	}
+	return result{
+		value: map[string]any{"pulls": pulls},
+		text: func(w io.Writer) {
+			if len(pulls) == 0 {
+				fmt.Fprintln(w, "no pull requests")
+				return
+			}
+			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			for _, p := range pulls {
+				fmt.Fprintf(t, "#%d\t%s\t%s\t%s\n", p.Number, pullState(p), p.Title, p.Updated.Format(time.DateOnly))
+			}
+			t.Flush()
+		},
+		markdown: func(w io.Writer) {
+			fmt.Fprintln(w, "| # | State | Title | Updated |\n|---|---|---|---|")
+			for _, p := range pulls {
+				fmt.Fprintf(w, "| %d | %s | %s | %s |\n", p.Number, pullState(p), cell(p.Title), p.Updated.Format(time.DateOnly))
+			}
+		},
+	}
+}
+
+// cell makes a text fit into a cell of a Markdown table.
+func cell(s string) string { return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace(s) }
+
+func pullState(p forge.Pull) string {
+	if p.Draft && p.State == forge.Open {
+		return "draft"
+	}
+	return string(p.State)
+}
+
+func (c *cli) pullsShow() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show NUMBER",
+		Short:   "Show a pull request with its diff and comments",
+		Example: "  driftback pulls show 3",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := pullNumber(args[0])
+			if err != nil {
+				return err
+			}
+			return c.withForge(cmd.Context(), func(f *local.Forge) error {
+				d, err := f.Show(cmd.Context(), n)
+				if err != nil {
+					return err
+				}
+				return c.print(pullDetails(d))
+			})
+		},
+	}
+}
+
+// A pullView is a pull request as programs see it.
+type pullView struct {
+	forge.Pull
+	Comments  []forge.Comment `json:"comments,omitempty"`
+	Statuses  []forge.Status  `json:"statuses,omitempty"`
+	Files     []string        `json:"files"`
+	Diff      string          `json:"diff"`
+	Truncated bool            `json:"truncated,omitempty"`
+}
+
+func pullDetails(d local.Details) result {
+	v := pullView{Pull: d.Pull, Comments: d.Comments, Statuses: d.Statuses, Files: []string{}, Diff: d.Diff, Truncated: d.Truncated}
+	for _, f := range d.Files {
+		v.Files = append(v.Files, f.Path)
+	}
+	head := func(w io.Writer, bold string) {
+		fmt.Fprintf(w, "%s#%d %s%s\n", bold, d.Number, d.Title, bold)
+		fmt.Fprintf(w, "%s · %s into %s · opened %s", pullState(d.Pull), d.Head, d.Base, d.Created.Format(time.DateTime))
+		if d.ClosedBy != "" {
+			fmt.Fprintf(w, " · %s by %s", d.State, d.ClosedBy)
+		}
+		fmt.Fprintln(w)
+		for _, s := range d.Statuses {
+			fmt.Fprintf(w, "%s: %s %s\n", s.Context, s.State, s.Description)
+		}
+		if d.Body != "" {
+			fmt.Fprintf(w, "\n%s\n", strings.TrimRight(d.Body, "\n"))
+		}
+	}
+	comments := func(w io.Writer) {
+		for _, m := range d.Comments {
+			fmt.Fprintf(w, "\n%s, %s:\n%s\n", m.Author, m.Created.Format(time.DateTime), strings.TrimRight(m.Body, "\n"))
+		}
+	}
+	cut := func(w io.Writer) {
+		if d.Truncated {
+			fmt.Fprintln(w, "The diff is longer than what is shown here.")
+		}
+	}
+	return result{
+		value: v,
+		text: func(w io.Writer) {
+			head(w, "")
+			fmt.Fprintf(w, "\n%s", d.Diff)
+			cut(w)
+			comments(w)
+		},
+		markdown: func(w io.Writer) {
+			head(w, "**")
+			fence := fenceFor(d.Diff)
+			fmt.Fprintf(w, "\n%sdiff\n%s%s\n", fence, d.Diff, fence)
+			cut(w)
+			comments(w)
+		},
+	}
+}
+
+func (c *cli) pullsMerge() *cobra.Command {
+	var method, message string
+	cmd := &cobra.Command{
+		Use:   "merge NUMBER",
+		Short: "Merge a pull request",
+		Example: `  driftback pulls merge 3
+  driftback pulls merge 3 --method squash --message "Taken over from production"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := pullNumber(args[0])
+			if err != nil {
+				return err
+			}
+			switch m := local.Method(method); m {
+			case local.ByMerge, local.BySquash, local.ByRebase:
+				return c.withForge(cmd.Context(), func(f *local.Forge) error {
+					p, err := f.MergeWith(cmd.Context(), n, local.MergeOptions{Method: m, Message: message})
+					if err != nil {
+						return err
+					}
+					return c.print(pullDone(p))
+				})
+			}
+			return fmt.Errorf("--method %s: want merge, squash or rebase", method)
+		},
+	}
+	cmd.Flags().StringVar(&method, "method", string(local.ByMerge), "merge, squash or rebase")
+	cmd.Flags().StringVarP(&message, "message", "m", "", "message of the commit")
+	return cmd
+}
+
+func (c *cli) pullsTurn(verb, short string, turn func(*local.Forge, context.Context, int) (forge.Pull, error)) *cobra.Command {
+	return &cobra.Command{
+		Use:     verb + " NUMBER",
+		Short:   short,
+		Example: "  driftback pulls " + verb + " 3",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := pullNumber(args[0])
+			if err != nil {
+				return err
+			}
+			return c.withForge(cmd.Context(), func(f *local.Forge) error {
+				p, err := turn(f, cmd.Context(), n)
+				if err != nil {
+					return err
+				}
+				return c.print(pullDone(p))
+			})
+		},
+	}
+}
+
+func (c *cli) pullsComment() *cobra.Command {
+	return &cobra.Command{
+		Use:   "comment NUMBER TEXT",
+		Short: "Comment on a pull request",
+		Long: `Comment on a pull request. Lines that begin with /drift are commands to the daemon:
+/drift accept [KEY…], /drift revert [KEY…], /drift ignore [until DATE] [KEY…].`,
+		Example: `  driftback pulls comment 3 "who raised this limit?"
+  driftback pulls comment 3 "/drift revert file/alerts.yml"`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := pullNumber(args[0])
+			if err != nil {
+				return err
+			}
+			return c.withForge(cmd.Context(), func(f *local.Forge) error {
+				m, err := f.Comment(cmd.Context(), n, args[1])
+				if err != nil {
+					return err
+				}
+				return c.print(result{value: m, text: func(w io.Writer) { fmt.Fprintf(w, "commented on #%d\n", n) }})
+			})
+		},
+	}
+}
+
+func pullDone(p forge.Pull) result {
+	return result{value: p, text: func(w io.Writer) { fmt.Fprintf(w, "#%d %s: %s\n", p.Number, p.Title, p.State) }}
+}
+
+// pullNumber reads 3 or #3.
+func pullNumber(s string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimPrefix(s, "#"))
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("pull request %q: want a number such as 3", s)
+	}
+	return n, nil
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge/local"
+)
+
+// A workspace is the configuration with what it names opened: the repository and
+// its forge. It belongs to one goroutine.
+type workspace struct {
+	path    string // of the configuration
+	src     []byte // its content
+	config  *config
+	log     *slog.Logger
+	secrets resolver
+	store   *gitstore.Store
+	forge   *local.Forge
+	cleanup []cleanup // undone last in, first out
+}
+
+type cleanup struct {
+	name string
+	do   func() error
+}
+
+// load reads the configuration and opens nothing.
+func (c *cli) load() (*workspace, error) {
+	log, err := c.logger()
+	if err != nil {
+		return nil, err
+	}
+	path, err := findConfig(c.configPath)
+	if err != nil {
+		return nil, err
+	}
+	src, err := readConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := loadConfig(path, src)
+	if err != nil {
+		return nil, err
+	}
+	return &workspace{path: path, src: src, config: conf, log: log, secrets: resolver{c.redact}}, nil
+}
+
+// open reads the configuration and opens the repository and its forge. use keeps
+// the disposable copies of the daemon and of commands apart.
+func (c *cli) open(ctx context.Context, use string) (*workspace, error) {
+	w, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.openStore(ctx, use); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+func (w *workspace) openStore(ctx context.Context, use string) error {
+	auth, err := w.auth(ctx)
+	if err != nil {
+		return err
+	}
+	r := w.config.Repository
+	dir, err := mirrorDir(r, use)
+	if err != nil {
+		return err
+	}
+	w.store, err = gitstore.Open(ctx, gitstore.Options{
+		URL:       r.URL,
+		Dir:       dir,
+		Auth:      auth,
+		Committer: gitstore.Signature{Name: r.Author.Name, Email: r.Author.Email},
+		Logger:    w.log,
+		Timeout:   time.Duration(r.Timeout),
+	})
+	if err != nil {
+		return err
+	}
+	w.onClose("repository", w.store.Close)
+	actor := actingUser()
+	if use == useDaemon {
+		actor = fmt.Sprintf("%s <%s>", r.Author.Name, r.Author.Email)
+	}
+	w.forge, err = local.Open(w.store, local.Options{User: actor, Logger: w.log})
+	return err
+}
+
+// Who uses a disposable copy of the repository.
+const (
+	useDaemon  = "daemon"
+	useCommand = "command"
+)
+
+// auth returns how to sign in. Tokens are read anew for each request, because they expire.
+func (w *workspace) auth(ctx context.Context) (gitstore.Auth, error) {
+	a := w.config.Repository.Auth
+	out := gitstore.Auth{User: a.User}
+	if a.Token.isSet() {
+		out.Token = func(ctx context.Context) (string, error) { return w.secrets.resolve(ctx, a.Token) }
+	}
+	if a.SSH == nil {
+		return out, nil
+	}
+	out.User = "" // the URL's, or git
+	key, err := w.secrets.resolve(ctx, a.SSH.Key)
+	if err != nil {
+		return out, fmt.Errorf("repository.auth.ssh.key: %w", err)
+	}
+	out.SSHKey = []byte(key + "\n")
+	if out.KnownHosts, err = os.ReadFile(a.SSH.KnownHosts); err != nil {
+		return out, fmt.Errorf("repository.auth.ssh.knownHosts: %w", err)
+	}
+	return out, nil
+}
+
+// mirrorDir is where the disposable copy of the repository is kept.
+func mirrorDir(r repositoryConfig, use string) (string, error) {
+	root := r.Mirror
+	if root == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("repository.mirror: not set, and there is no cache directory: %w", err)
+		}
+		root = filepath.Join(cache, "driftback")
+	}
+	id := sha256.Sum256([]byte(r.URL))
+	return filepath.Join(root, hex.EncodeToString(id[:8]), use), nil
+}
+
+// actingUser is who is recorded for what a command does: $DRIFTBACK_USER, which
+// may be "Ann Lee <ann@example.org>", or the login.
+func actingUser() string {
+	if name := os.Getenv("DRIFTBACK_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}
+
+// onClose adds what close undoes.
+func (w *workspace) onClose(name string, do func() error) {
+	w.cleanup = append(w.cleanup, cleanup{name, do})
+}
+
+// close releases what was opened, last in, first out.
+func (w *workspace) close() error {
+	var errs []error
+	for _, c := range slices.Backward(w.cleanup) {
+		if err := c.do(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", c.name, err))
+		}
+	}
+	w.cleanup = nil
+	return errors.Join(errs...)
+}
