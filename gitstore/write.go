@@ -9,8 +9,9 @@ import (
 
 // written is what one Write made.
 type written struct {
-	base ID // commit whose tree was edited
-	ids  []ID
+	unknown bool // what the commit needs must be found by walking it
+	base    ID   // commit whose tree was edited
+	ids     []ID
 	// older names for a tree the one that it replaces.
 	older map[ID]ID
 }
@@ -28,6 +29,18 @@ func (s *Store) Write(base ID, parents []ID, e Edit, author Signature, msg strin
 	if err != nil {
 		return Commit{}, err
 	}
+	return s.commitTree(tree, parents, author, msg, w), nil
+}
+
+// CommitTree makes a commit of a tree that the store has, as Write does of an edit.
+func (s *Store) CommitTree(tree ID, parents []ID, author Signature, msg string) (Commit, error) {
+	if _, err := s.tree(tree); err != nil {
+		return Commit{}, fmt.Errorf("commit tree: %w", err)
+	}
+	return s.commitTree(tree, parents, author, msg, written{unknown: true}), nil
+}
+
+func (s *Store) commitTree(tree ID, parents []ID, author Signature, msg string, w written) Commit {
 	c := Commit{Tree: tree, Parents: slices.Clone(parents), Author: author, Committer: s.opt.Committer, Message: cleanMessage(msg)}
 	c.Committer.When = s.opt.Now()
 	if c.Author.When.IsZero() {
@@ -37,10 +50,12 @@ func (s *Store) Write(base ID, parents []ID, e Edit, author Signature, msg strin
 	o := encodeCommit(c)
 	c.ID = o.ID
 	s.keep(o, &w)
-	s.mu.Lock()
-	s.written[c.ID] = w
-	s.mu.Unlock()
-	return c, nil
+	if !w.unknown {
+		s.mu.Lock()
+		s.written[c.ID] = w
+		s.mu.Unlock()
+	}
+	return c
 }
 
 // WriteTree returns the tree of base with the edit: equal to base's tree if the edit changes nothing.
@@ -61,9 +76,14 @@ func (s *Store) writeTree(root ID, e Edit, w *written) (ID, error) {
 				return ID{}, fmt.Errorf("write: %w", err)
 			}
 		}
-		list = append(list, change{path, content})
+		list = append(list, change{path: path, content: content})
 	}
 	slices.SortFunc(list, func(a, b change) int { return comparePaths(a.path, b.path) })
+	return s.rootTree(root, list, w)
+}
+
+// rootTree is editTree for a whole commit.
+func (s *Store) rootTree(root ID, list []change, w *written) (ID, error) {
 	id, err := s.editTree(root, list, 0, w)
 	if err != nil {
 		return ID{}, err
@@ -82,11 +102,14 @@ func (s *Store) keep(o Object, w *written) {
 	w.ids = append(w.ids, o.ID)
 }
 
-// A change is one line of an edit.
+// A change is one line of an edit. Without content and leaf it deletes.
 type change struct {
 	path    string
 	content []byte
+	leaf    entry // used instead of content: a mode and a blob that exists
 }
+
+func (c change) sets() bool { return c.content != nil || c.leaf.mode != 0 }
 
 // comparePaths orders paths so that everything below a folder is together, beside a file of its name.
 func comparePaths(a, b string) int {
@@ -203,7 +226,7 @@ func (s *Store) editSlot(sl *slot, depth int, w *written) (entry, error) {
 	if len(sl.sub) > 0 {
 		blocked := !old.id.IsZero() && !old.isDir() && sl.file == nil
 		for _, c := range sl.sub {
-			if blocked && c.content != nil {
+			if blocked && c.sets() {
 				return entry{}, clash("is a file and cannot be a folder too")
 			}
 		}
@@ -217,9 +240,12 @@ func (s *Store) editSlot(sl *slot, depth int, w *written) (entry, error) {
 	}
 	name := []byte(sl.name)
 	switch {
-	case sl.file != nil && sl.file.content != nil:
+	case sl.file != nil && sl.file.sets():
 		if !dir.IsZero() {
 			return entry{}, clash("is a folder and cannot be a file too")
+		}
+		if leaf := sl.file.leaf; leaf.mode != 0 {
+			return entry{leaf.mode, name, leaf.id}, nil
 		}
 		mode := ModeFile
 		if !old.id.IsZero() && !old.isDir() && old.mode != ModeSubmodule {
