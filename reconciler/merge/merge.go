@@ -8,7 +8,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/driftback/driftback/gitstore/diff3"
 	"github.com/driftback/driftback/reconciler/diff"
 	"github.com/driftback/driftback/vendors/resource"
 )
@@ -220,12 +222,20 @@ func (m *merger) lists(at resource.At, base, ours, theirs []any) ([]any, bool) {
 // text merges two texts line by line where all three have several lines.
 func (m *merger) text(base, ours, theirs string) any {
 	v := three{base, ours, theirs}
-	for _, s := range []string{base, ours, theirs} {
-		if !strings.Contains(s, "\n") {
-			m.conflict(v, reason(v))
-			return nil
-		}
+	if !lines(base) || !lines(ours) || !lines(theirs) {
+		m.conflict(v, reason(v))
+		return nil
 	}
-	m.conflict(v, reason(v))
-	return nil
+	merged, conflicts := diff3.Merge(base, ours, theirs)
+	if conflicts {
+		m.conflict(v, "changed on both sides in the same lines")
+		return nil
+	}
+	m.result.Text = true
+	return merged
+}
+
+// lines reports whether s is text of several lines.
+func lines(s string) bool {
+	return strings.Contains(s, "\n") && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
