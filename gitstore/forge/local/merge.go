@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,13 +183,6 @@ func (c *change) mayMerge(p forge.Pull, o MergeOptions) error {
 
 // combine writes the commits that merging adds to base, and returns the last one.
 func (c *change) combine(p forge.Pull, base, head gitstore.ID, o MergeOptions) (gitstore.ID, error) {
-	common, err := c.f.store.MergeBase(base, head)
-	if err != nil {
-		return gitstore.ID{}, err
-	}
-	if common.IsZero() {
-		return gitstore.ID{}, fmt.Errorf("%s and %s have no commit in common: %w", p.Base, p.Head, forge.ErrConflict)
-	}
 	switch o.Method {
 	case ByRebase:
 		return c.f.rebase(base, head)
@@ -196,7 +190,7 @@ func (c *change) combine(p forge.Pull, base, head gitstore.ID, o MergeOptions) (
 	default:
 		return gitstore.ID{}, fmt.Errorf("method %.20q: %w", o.Method, forge.ErrInvalid)
 	}
-	edit, err := c.f.mergeTrees(base, head, "")
+	tree, err := c.f.mergeTrees(base, head, "")
 	if err != nil {
 		return gitstore.ID{}, err
 	}
@@ -208,24 +202,24 @@ func (c *change) combine(p forge.Pull, base, head gitstore.ID, o MergeOptions) (
 		if author, own, err = c.f.squashed(base, head); err != nil {
 			return gitstore.ID{}, err
 		}
-		if body == "" {
-			body = own
-		}
+		body = cmp.Or(body, own)
 	}
-	commit, err := c.f.store.Write(base, parents, edit, author, strings.TrimRight(subject+"\n\n"+body, "\n")+"\n")
+	commit, err := c.f.store.CommitTree(tree, parents, author, strings.TrimRight(subject+"\n\n"+body, "\n")+"\n")
 	return commit.ID, err
 }
 
-// mergeTrees returns the edit that merges theirs into ours; commit is what a conflict names.
-func (f *Forge) mergeTrees(ours, theirs gitstore.ID, commit string) (gitstore.Edit, error) {
+// mergeTrees returns the tree of theirs merged into ours; commit is what a conflict names.
+func (f *Forge) mergeTrees(ours, theirs gitstore.ID, commit string) (gitstore.ID, error) {
 	res, err := f.store.Merge(ours, theirs)
-	if err != nil {
-		return nil, err
+	switch {
+	case errors.Is(err, gitstore.ErrUnrelated):
+		return gitstore.ID{}, fmt.Errorf("%w: %w", forge.ErrConflict, err)
+	case err != nil:
+		return gitstore.ID{}, err
+	case len(res.Conflicts) > 0:
+		return gitstore.ID{}, &ConflictError{Commit: commit, Conflicts: res.Conflicts}
 	}
-	if len(res.Conflicts) > 0 {
-		return nil, &ConflictError{Commit: commit, Conflicts: res.Conflicts}
-	}
-	return res.Edit, nil
+	return res.Tree, nil
 }
 
 // squashed returns the author and the message of a squash: the newest commit's author, and what the
@@ -257,7 +251,7 @@ func (f *Forge) squashed(base, head gitstore.ID) (gitstore.Signature, string, er
 func (f *Forge) rebase(base, head gitstore.ID) (gitstore.ID, error) {
 	var commits []gitstore.Commit
 	err := f.store.Log(head, []gitstore.ID{base}, func(c gitstore.Commit) error {
-		if len(c.Parents) == 1 {
+		if len(c.Parents) < 2 {
 			commits = append(commits, c)
 		}
 		return nil
@@ -279,19 +273,20 @@ func (f *Forge) rebase(base, head gitstore.ID) (gitstore.ID, error) {
 
 // pick writes on top of onto what commit changed, and returns onto if that is nothing.
 func (f *Forge) pick(onto gitstore.ID, commit gitstore.Commit) (gitstore.ID, error) {
+	ours, err := f.store.CommitAt(onto)
+	if err != nil {
+		return gitstore.ID{}, err
+	}
 	// A commit with onto's files beside the one to pick has the merge base that is wanted: its parent. It is never pushed.
-	beside, err := f.store.Write(onto, commit.Parents, nil, commit.Author, "beside\n")
+	beside, err := f.store.CommitTree(ours.Tree, commit.Parents, commit.Author, "beside\n")
 	if err != nil {
 		return gitstore.ID{}, err
 	}
-	edit, err := f.mergeTrees(beside.ID, commit.ID, commit.ID.String())
-	if err != nil {
-		return gitstore.ID{}, err
-	}
-	if tree, err := f.store.WriteTree(onto, edit); err != nil || tree == beside.Tree {
+	tree, err := f.mergeTrees(beside.ID, commit.ID, commit.ID.String())
+	if err != nil || tree == ours.Tree {
 		return onto, err
 	}
-	picked, err := f.store.Write(onto, []gitstore.ID{onto}, edit, commit.Author, commit.Message)
+	picked, err := f.store.CommitTree(tree, []gitstore.ID{onto}, commit.Author, commit.Message)
 	return picked.ID, err
 }
 
