@@ -11,10 +11,10 @@ import (
 // Limits bound what one plan may do without somebody having looked. A negative
 // number sets no limit. The zero Limits permit no change at all.
 type Limits struct {
-	Deletes int     // deletions that are still fine
-	Share   float64 // changed objects that are still fine, as a part of all: 0.2 is a fifth
+	Deletes int     `json:"deletes"` // deletions that are still fine
+	Share   float64 `json:"share"`   // changed objects that are still fine, as a part of all: 0.2 is a fifth
 	// MinShare is the number of changed objects up to which Share does not count.
-	MinShare int
+	MinShare int `json:"minShare"`
 }
 
 // DefaultLimits apply where the operator says nothing.
@@ -22,22 +22,22 @@ var DefaultLimits = Limits{Deletes: 10, Share: 0.20, MinShare: 10}
 
 // A Breach is a limit that a plan exceeds.
 type Breach struct {
-	Limit string `json:"limit"` // deletes or changes
-	Count int    `json:"count"` // objects that would be deleted or changed
-	Total int    `json:"total"` // objects there are
-	limit Limits
+	Limit   string `json:"limit"` // deletes or changes
+	Count   int    `json:"count"` // objects that would be deleted or changed
+	Total   int    `json:"total"` // objects there are
+	Allowed Limits `json:"allowed"`
 }
 
 // String says in a sentence what is too much.
 func (b Breach) String() string {
 	if b.Limit == "deletes" {
-		return fmt.Sprintf("%s would be deleted; the guard allows %d.", objects(b.Count), b.limit.Deletes)
+		return fmt.Sprintf("%s would be deleted; the guard allows %d.", objects(b.Count), b.Allowed.Deletes)
 	}
 	of := "there are none yet"
 	if b.Total > 0 {
 		of = fmt.Sprintf("that is %s of %d", percent(float64(b.Count)/float64(b.Total)), b.Total)
 	}
-	return fmt.Sprintf("%s would change, and %s; the guard allows %s.", objects(b.Count), of, percent(b.limit.Share))
+	return fmt.Sprintf("%s would change, and %s; the guard allows %s.", objects(b.Count), of, percent(b.Allowed.Share))
 }
 
 func objects(n int) string {
@@ -63,13 +63,13 @@ func (l Limits) Check(changes []resource.Change, total int) []Breach {
 	}
 	var out []Breach
 	if l.Deletes >= 0 && deletes > l.Deletes {
-		out = append(out, Breach{Limit: "deletes", Count: deletes, Total: total, limit: l})
+		out = append(out, Breach{Limit: "deletes", Count: deletes, Total: total, Allowed: l})
 	}
 	// A share such as 0.29 is a little less than it says: 29 of 100 are no breach of 29 %.
 	const slack = 1 + 1e-9
 	n := len(changes)
 	if l.Share >= 0 && n > l.MinShare && float64(n) > l.Share*float64(total)*slack {
-		out = append(out, Breach{Limit: "changes", Count: n, Total: total, limit: l})
+		out = append(out, Breach{Limit: "changes", Count: n, Total: total, Allowed: l})
 	}
 	return out
 }

@@ -33,9 +33,9 @@ type Options struct {
 // temporary one; where the platform cannot rename, an object is created anew and
 // the old one deleted. Each such step has a Note.
 //
-// What cannot be planned is left out with everything that depends on it, and told in the
-// error, which is of type Problems. The plan of the others is good.
-func Order(changes []resource.Change, o Options) (Plan, error) {
+// What cannot be planned is left out with everything that depends on it, and returned as
+// one Problem a change, in key order. The plan of the others is good.
+func Order(changes []resource.Change, o Options) (Plan, []Problem) {
 	p := newPlanner(changes, o)
 	p.checkNames()
 	for i := range p.tasks {
@@ -321,8 +321,8 @@ func (p *planner) checkOutside(t *task) {
 	}
 }
 
-func (p *planner) problems() error {
-	var out Problems
+func (p *planner) problems() []Problem {
+	var out []Problem
 	for range p.lost {
 		out = append(out, Problem{Err: fmt.Errorf("%w: neither before nor after", ErrChange)})
 	}
@@ -330,9 +330,6 @@ func (p *planner) problems() error {
 		if t.err != nil {
 			out = append(out, Problem{Key: t.Key(), Err: t.err})
 		}
-	}
-	if out == nil {
-		return nil
 	}
 	slices.SortStableFunc(out, func(a, b Problem) int { return a.Key.Compare(b.Key) })
 	return out

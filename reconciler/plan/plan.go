@@ -114,24 +114,3 @@ func (p Problem) Error() string { return fmt.Sprintf("plan %s: %v", p.Key, p.Err
 
 // Unwrap returns the cause.
 func (p Problem) Unwrap() error { return p.Err }
-
-// Problems are what Order could not plan, one for each object, in key order.
-type Problems []Problem
-
-// Error prints one problem a line.
-func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.Error()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Unwrap returns the single problems.
-func (ps Problems) Unwrap() []error {
-	out := make([]error, len(ps))
-	for i, p := range ps {
-		out[i] = p
-	}
-	return out
-}
