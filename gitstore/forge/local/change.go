@@ -20,6 +20,7 @@ type change struct {
 	header header
 	also   []gitstore.Update // pushed with it, or not at all
 	what   string            // subject of the commit
+	when   freshness
 }
 
 // freshness says whether update may start from the refs as last seen.
@@ -29,6 +30,17 @@ const (
 	fresh  freshness = true  // the remote is asked first
 	recent freshness = false // a push proves that nothing moved; what is no push is looked at again
 )
+
+// errRecent says that a change must be made in view of fresh refs, as it rests on where branches are.
+var errRecent = errors.New("refs may have moved")
+
+// needsFresh returns an error, which ends this attempt alone, unless the refs are fresh.
+func (c *change) needsFresh() error {
+	if c.when == fresh {
+		return nil
+	}
+	return errRecent
+}
 
 // update makes one change: build says what changes, and may be called several
 // times, each time with a later view. Nothing is pushed if it changes nothing.
@@ -48,7 +60,7 @@ func (f *Forge) update(ctx context.Context, when freshness, build func(*change) 
 				return err
 			}
 		}
-		done, err := f.attempt(ctx, refs, build)
+		done, err := f.attempt(ctx, refs, when, build)
 		switch {
 		case done:
 			return nil
@@ -69,12 +81,12 @@ func (f *Forge) update(ctx context.Context, when freshness, build func(*change) 
 
 // attempt computes the change in view of refs and pushes it. Done means that it was pushed; neither
 // done nor an error that there was nothing to do.
-func (f *Forge) attempt(ctx context.Context, refs gitstore.Refs, build func(*change) error) (done bool, err error) {
+func (f *Forge) attempt(ctx context.Context, refs gitstore.Refs, when freshness, build func(*change) error) (done bool, err error) {
 	v, err := f.view(refs)
 	if err != nil {
 		return false, err
 	}
-	c := &change{view: v, edit: gitstore.Edit{}, header: v.idx.head}
+	c := &change{view: v, edit: gitstore.Edit{}, header: v.idx.head, when: when}
 	if err := build(c); err != nil {
 		return false, err
 	}
@@ -124,11 +136,11 @@ func (f *Forge) happened(ctx context.Context, before, commit gitstore.ID, unknow
 
 // settle writes down which pull requests Git says are merged, so that it stays so.
 func (c *change) settle() error {
-	for _, n := range c.idx.numbers {
-		if c.idx.pulls[n].State != forge.Open || c.edit[pullPath(n)] != nil {
+	for _, e := range c.idx.open {
+		if c.edit[pullPath(e.Number)] != nil {
 			continue
 		}
-		p, err := c.pull(n)
+		p, err := c.now(e)
 		if err != nil {
 			return err
 		}
@@ -143,10 +155,14 @@ func (c *change) settle() error {
 
 // setPull writes a pull request's record: an open one with where its base is now.
 func (c *change) setPull(p forge.Pull) error {
-	old := c.idx.pulls[p.Number]
-	rec := record{Pull: p, BaseID: old.BaseID}
+	rec := record{Pull: p}
+	if old, err := c.idx.entry(p.Number); err == nil { // else it is new
+		rec.BaseID, rec.Landing = old.BaseID, old.Landing
+	}
 	if p.State == forge.Open {
-		rec.BaseID, rec.Landing = c.refs[branchRef(p.Base)], old.Landing
+		rec.BaseID = c.refs[branchRef(p.Base)]
+	} else {
+		rec.Landing = nil
 	}
 	return c.put(pullPath(p.Number), rec)
 }

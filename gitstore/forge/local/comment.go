@@ -102,8 +102,8 @@ func (f *Forge) Comments(ctx context.Context, n int) ([]forge.Comment, error) {
 }
 
 func (v *view) comments(n int) ([]forge.Comment, error) {
-	if _, ok := v.idx.pulls[n]; !ok {
-		return nil, fmt.Errorf("pull request #%d: %w", n, forge.ErrNotFound)
+	if _, err := v.idx.entry(n); err != nil {
+		return nil, err
 	}
 	var comments []forge.Comment
 	err := v.f.store.Files(v.idx.commit, commentFolder(n), func(file gitstore.File) error {

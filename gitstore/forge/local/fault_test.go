@@ -105,6 +105,32 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// A client that has not looked for a while sees what people did with git meanwhile.
+func TestLooksAgain(t *testing.T) {
+	t.Parallel()
+	plain, on, _ := faultySite(t, true)
+	f := on.client(t, local.Options{})
+	p, err := f.EnsurePull(t.Context(), topic)
+	require.NoError(t, err)
+	root := plain.git.Tip(t, "main")
+	plain.git.Push(t, "other", map[string]string{"o": "o\n"}, root)
+	_, err = f.EnsurePull(t.Context(), forge.Pull{Head: "other", Base: "main", Title: "Other"})
+	require.NoError(t, err, "a branch that is new")
+	_, err = f.EnsurePull(t.Context(), forge.Pull{Head: "other", State: forge.Closed})
+	require.NoError(t, err)
+
+	plain.git.Set(t, "other", "")
+	_, err = f.EnsurePull(t.Context(), forge.Pull{Head: "other", Base: "main", Title: "Other"})
+	require.ErrorIs(t, err, forge.ErrNotFound, "a branch that is gone")
+	plain.git.Push(t, "main", map[string]string{"topic.txt": "t\n"}, root, p.HeadID)
+	closed, err := f.EnsurePull(t.Context(), forge.Pull{Head: "topic", State: forge.Closed})
+	require.NoError(t, err)
+	require.Zero(t, closed, "what is merged is not closed")
+	got, err := f.Pull(t.Context(), p.Number)
+	require.NoError(t, err)
+	require.Equal(t, forge.Merged, got.State)
+}
+
 // The answer to a push is lost, and so is the first question after it: done or not, a comment is there once.
 func TestCommentUnknownOutcome(t *testing.T) {
 	t.Parallel()

@@ -74,7 +74,7 @@ type Forge struct {
 
 	mu      sync.Mutex // guards what follows
 	cached  *index
-	derived map[int]derivation // what Git says of open pull requests
+	derived map[int]derivation // by number: what Git says of what is open
 }
 
 var _ forge.Forge = (*Forge)(nil)
@@ -94,6 +94,7 @@ func Open(store *gitstore.Store, o Options) (*Forge, error) {
 		wait:    o.Wait,
 		log:     o.Logger,
 		writing: make(chan struct{}, 1),
+		cached:  &index{},
 		derived: map[int]derivation{},
 	}
 	if f.now == nil {
@@ -127,13 +128,16 @@ func (f *Forge) Pulls(ctx context.Context, filter forge.Filter) ([]forge.Pull, e
 	if err != nil {
 		return nil, fmt.Errorf("list pull requests: %w", err)
 	}
+	from := v.idx.pulls
+	if filter.State == forge.Open {
+		from = v.idx.open
+	}
 	var pulls []forge.Pull
-	for _, n := range slices.Backward(v.idx.numbers) {
-		rec := v.idx.pulls[n]
-		if filter.Head != "" && rec.Head != filter.Head || filter.Base != "" && rec.Base != filter.Base {
+	for _, e := range slices.Backward(from) {
+		if filter.Head != "" && e.Head != filter.Head || filter.Base != "" && e.Base != filter.Base {
 			continue
 		}
-		p, err := v.pull(n)
+		p, err := v.now(e)
 		if err != nil {
 			return nil, fmt.Errorf("list pull requests: %w", err)
 		}

@@ -120,7 +120,11 @@ func (f *Forge) merge(ctx context.Context, n int, o MergeOptions) (forge.Pull, e
 // settlePull writes down that pull request n is merged, if so, and returns it.
 func (f *Forge) settlePull(ctx context.Context, n int) (got forge.Pull, err error) {
 	err = f.update(ctx, fresh, func(c *change) error {
-		if got, err = c.pull(n); err != nil || got.State != forge.Merged || c.idx.pulls[n].State == forge.Merged {
+		e, err := c.idx.entry(n)
+		if err != nil {
+			return err
+		}
+		if got, err = c.now(e); err != nil || got.State != forge.Merged || e.State == forge.Merged {
 			return err
 		}
 		c.what = fmt.Sprintf("#%d merged: %s", n, got.Title)

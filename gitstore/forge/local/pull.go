@@ -16,21 +16,25 @@ func (f *Forge) EnsurePull(ctx context.Context, want forge.Pull) (got forge.Pull
 		return forge.Pull{}, fmt.Errorf("ensure pull request: %w", err)
 	}
 	err = f.update(ctx, recent, func(c *change) error {
-		is, found, err := c.open(want.Head)
+		is, found, err := c.ofHead(want.Head)
 		switch {
 		case err != nil:
 			return err
 		case want.State == forge.Closed && !found:
 			got = forge.Pull{}
 			return nil
-		case want.State == forge.Closed:
-			got, err = c.close(is)
-			return err
-		case !found:
-			got, err = c.create(want)
+		case found && want.State != forge.Closed:
+			got, err = c.revise(is, want)
 			return err
 		}
-		got, err = c.revise(is, want)
+		if err := c.needsFresh(); err != nil {
+			return err
+		}
+		if found {
+			got, err = c.close(is)
+		} else {
+			got, err = c.create(want)
+		}
 		return err
 	})
 	if err != nil {
@@ -100,7 +104,10 @@ func (c *change) revise(is, want forge.Pull) (forge.Pull, error) {
 	if p.Base != is.Base && c.refs[branchRef(p.Base)].IsZero() {
 		return forge.Pull{}, fmt.Errorf("base branch %s: %w", p.Base, forge.ErrNotFound)
 	}
-	rec := c.idx.pulls[is.Number]
+	rec, err := c.idx.entry(is.Number)
+	if err != nil {
+		return is, err
+	}
 	if p.Title == is.Title && p.Body == is.Body && p.Draft == is.Draft && slices.Equal(p.Labels, is.Labels) &&
 		p.Base == is.Base && p.HeadID == rec.HeadID {
 		return is, nil
@@ -160,7 +167,7 @@ func (f *Forge) Reopen(ctx context.Context, n int) (forge.Pull, error) {
 		case forge.Merged:
 			return p, fmt.Errorf("is merged: %w", forge.ErrNotAllowed)
 		}
-		if other, found, err := c.open(p.Head); err != nil {
+		if other, found, err := c.ofHead(p.Head); err != nil {
 			return p, err
 		} else if found {
 			return p, fmt.Errorf("#%d is open for %s: %w", other.Number, p.Head, forge.ErrNotAllowed)

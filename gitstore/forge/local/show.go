@@ -94,8 +94,12 @@ func (v *view) show(n int) (d Details, err error) {
 // is none, nothing does, and they are equal.
 func (v *view) span(p forge.Pull, head gitstore.ID) (from, to gitstore.ID, err error) {
 	base := v.refs[branchRef(p.Base)]
-	if rec := v.idx.pulls[p.Number]; p.State != forge.Open || base.IsZero() {
-		base = rec.BaseID
+	if p.State != forge.Open || base.IsZero() {
+		e, err := v.idx.entry(p.Number)
+		if err != nil {
+			return from, to, err
+		}
+		base = e.BaseID
 	}
 	if _, err := v.f.store.CommitAt(head); err == nil {
 		from, err = v.f.store.MergeBase(base, head)

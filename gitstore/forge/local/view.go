@@ -2,7 +2,6 @@ package local
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/driftback/driftback/gitstore"
@@ -12,15 +11,26 @@ import (
 // index is what one commit of the forge's ref says of pull requests. It is not
 // changed once built.
 type index struct {
-	commit  gitstore.ID
-	head    header
-	pulls   map[int]entry
-	numbers []int // ascending
+	commit gitstore.ID
+	head   header
+	pulls  []*entry // by number
+	open   []*entry // those that are open as far as their records know, by number
 }
 
 type entry struct {
 	record
 	blob gitstore.ID // that holds the record
+}
+
+func byNumber(e *entry, n int) int { return e.Number - n }
+
+// entry returns pull request n.
+func (x *index) entry(n int) (*entry, error) {
+	i, ok := slices.BinarySearchFunc(x.pulls, n, byNumber)
+	if !ok {
+		return nil, fmt.Errorf("pull request #%d: %w", n, forge.ErrNotFound)
+	}
+	return x.pulls[i], nil
 }
 
 // view is an index seen together with where the branches are.
@@ -49,82 +59,102 @@ func (f *Forge) indexAt(commit gitstore.ID) (*index, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	old := f.cached
-	if old == nil {
-		old = &index{}
-	}
-	if old.pulls != nil && old.commit == commit {
+	if old.commit == commit {
 		return old, nil
 	}
-	idx := &index{commit: commit, pulls: maps.Clone(old.pulls)}
-	if idx.pulls == nil {
-		idx.pulls = map[int]entry{}
-	}
+	idx := &index{commit: commit}
 	if _, err := f.readJSON(commit, headerPath, &idx.head); err != nil {
 		return nil, err
 	}
 	if idx.head.Version > layoutVersion {
 		return nil, fmt.Errorf("%s was written by a newer version of this program (layout %d, known %d)", f.ref, idx.head.Version, layoutVersion)
 	}
-	err := f.store.Diff(old.commit, commit, pullsFolder, func(d gitstore.Delta) error {
-		n := pullNumber(d.Path)
-		if n == 0 {
-			return nil
-		}
-		if d.New.ID.IsZero() {
-			delete(idx.pulls, n)
-			return nil
-		}
-		var rec record
-		if err := f.readBlob(gitstore.File{Path: d.Path, ID: d.New.ID}, &rec); err != nil {
-			return err
-		}
-		if rec.Number != n {
-			return fmt.Errorf("%s in %s: says it is pull request #%d", d.Path, f.ref, rec.Number)
-		}
-		idx.pulls[n] = entry{rec, d.New.ID}
-		return nil
-	})
+	changed, err := f.changedPulls(old.commit, commit)
 	if err != nil {
 		return nil, err
 	}
-	idx.numbers = slices.Sorted(maps.Keys(idx.pulls))
+	idx.pulls, idx.open = old.pulls, old.open
+	if len(changed) > 0 {
+		idx.pulls = slices.DeleteFunc(slices.Clone(old.pulls), func(e *entry) bool { _, ok := changed[e.Number]; return ok })
+		for _, e := range changed {
+			if e != nil {
+				idx.pulls = append(idx.pulls, e)
+			}
+		}
+		slices.SortFunc(idx.pulls, func(a, b *entry) int { return byNumber(a, b.Number) })
+		idx.open = slices.DeleteFunc(slices.Clone(idx.pulls), func(e *entry) bool { return e.State != forge.Open })
+	}
+	for n := range f.derived { // of what is closed by now nothing is derived any more
+		if i, ok := slices.BinarySearchFunc(idx.open, n, byNumber); !ok || idx.open[i].blob != f.derived[n].blob {
+			delete(f.derived, n)
+		}
+	}
 	f.cached = idx
 	return idx, nil
 }
 
+// changedPulls reads the pull requests that differ between two commits; nil are those that are gone.
+func (f *Forge) changedPulls(old, now gitstore.ID) (map[int]*entry, error) {
+	changed := map[int]*entry{}
+	err := f.store.Diff(old, now, pullsFolder, func(d gitstore.Delta) error {
+		n := pullNumber(d.Path)
+		if n == 0 {
+			return nil
+		}
+		if changed[n] = nil; d.New.ID.IsZero() {
+			return nil
+		}
+		e := &entry{blob: d.New.ID}
+		if err := f.readBlob(d.New, &e.record); err != nil {
+			return err
+		}
+		if e.Number != n {
+			return fmt.Errorf("%s in %s: says it is pull request #%d", d.Path, f.ref, e.Number)
+		}
+		changed[n] = e
+		return nil
+	})
+	return changed, err
+}
+
 // pull returns pull request n as it is now; ErrNotFound. Its Labels are shared.
 func (v *view) pull(n int) (forge.Pull, error) {
-	rec, ok := v.idx.pulls[n]
-	if !ok {
-		return forge.Pull{}, fmt.Errorf("pull request #%d: %w", n, forge.ErrNotFound)
+	e, err := v.idx.entry(n)
+	if err != nil {
+		return forge.Pull{}, err
 	}
-	if rec.State != forge.Open {
-		return rec.Pull, nil
+	return v.now(e)
+}
+
+// now returns a pull request as it is now.
+func (v *view) now(e *entry) (forge.Pull, error) {
+	if e.State != forge.Open {
+		return e.Pull, nil
 	}
-	now := derivation{blob: rec.blob, base: v.refs[branchRef(rec.Base)], head: v.refs[branchRef(rec.Head)]}
+	now := derivation{blob: e.blob, base: v.refs[branchRef(e.Base)], head: v.refs[branchRef(e.Head)]}
 	v.f.mu.Lock()
-	known, ok := v.f.derived[n]
+	known, ok := v.f.derived[e.Number]
 	v.f.mu.Unlock()
 	if ok && known.blob == now.blob && known.base == now.base && known.head == now.head {
 		return known.pull, nil
 	}
 	var err error
-	if now.pull, err = v.f.derive(rec.record, now.base, now.head); err != nil {
-		return forge.Pull{}, fmt.Errorf("pull request #%d: %w", n, err)
+	if now.pull, err = v.f.derive(e.record, now.base, now.head); err != nil {
+		return forge.Pull{}, fmt.Errorf("pull request #%d: %w", e.Number, err)
 	}
 	v.f.mu.Lock()
-	v.f.derived[n] = now
+	v.f.derived[e.Number] = now
 	v.f.mu.Unlock()
 	return now.pull, nil
 }
 
-// open returns the open pull request with this head branch.
-func (v *view) open(head string) (forge.Pull, bool, error) {
-	for _, n := range slices.Backward(v.idx.numbers) {
-		if rec := v.idx.pulls[n]; rec.State != forge.Open || rec.Head != head {
+// ofHead returns the open pull request with this head branch.
+func (v *view) ofHead(head string) (forge.Pull, bool, error) {
+	for _, e := range slices.Backward(v.idx.open) {
+		if e.Head != head {
 			continue
 		}
-		p, err := v.pull(n)
+		p, err := v.now(e)
 		if err != nil {
 			return forge.Pull{}, false, err
 		}
