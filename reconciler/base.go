@@ -1,0 +1,388 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// maxHistory bounds how many commits of a branch one pass looks back over.
+const maxHistory = 500
+
+// baseNow is base as this pass has moved it so far, under the scope of the reading that gave it.
+func (p *pass) baseNow() *resource.Snapshot {
+	return p.base.snapshot().With(p.baseUp).WithOptions(resource.Options{Scope: p.st.seen.Scope})
+}
+
+// setBase makes the value base of k; nil is absence.
+func (p *pass) setBase(k resource.Key, r *resource.Resource) {
+	if r != nil {
+		r = &resource.Resource{Key: k, Spec: r.Spec}
+	}
+	p.baseUp[k] = r
+}
+
+// moveBase applies what people decided since the last pass: requests, the fate of our
+// pull requests (rules 3 and 5), and commits by which Git caught up with live (rule 4).
+func (p *pass) moveBase(ctx context.Context) error {
+	if err := p.answerRequests(); err != nil {
+		return err
+	}
+	inside, err := p.proposalsDecided(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.caughtUp(inside); err != nil {
+		return fmt.Errorf("history of %s: %w", p.Branch, err)
+	}
+	p.expire()
+	return nil
+}
+
+// proposalsDecided looks after our pull requests. It returns the commits that were made
+// inside of those that were merged: they are no decisions about the tracked branch.
+func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]bool, err error) {
+	inside = map[gitstore.ID]bool{}
+	var left []proposal
+	for _, pr := range p.st.seen.Proposals {
+		pull, err := p.pullOf(ctx, pr)
+		if err != nil {
+			return nil, err
+		}
+		m, merged, err := p.mergeOf(pr, pull)
+		if err != nil {
+			return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
+		}
+		switch {
+		case merged:
+			if err := p.accepted(pr, m); err != nil {
+				return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
+			}
+			maps.Copy(inside, m.inside)
+			continue
+		case pull != nil && pull.State == forge.Closed && !pr.Closed:
+			if err := p.rejected(pr); err != nil {
+				return nil, err
+			}
+			pr.Closed = true
+		case pull != nil && pull.State == forge.Open && pr.Closed:
+			p.unsilence(pr.Keys)
+			pr.Closed = false
+		}
+		left = append(left, pr)
+	}
+	p.st.seen.Proposals = left
+	return inside, nil
+}
+
+// pullOf finds the pull request of a proposal, which may not exist yet.
+func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
+	pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: pr.Branch})
+	if err != nil {
+		return nil, fmt.Errorf("pull requests of %s: %w", pr.Branch, err)
+	}
+	for i, pull := range pulls {
+		if pr.Number != 0 {
+			if pull.Number == pr.Number {
+				return &pulls[i], nil
+			}
+			continue
+		}
+		head, err := gitstore.ParseID(pull.HeadID)
+		if err != nil {
+			continue
+		}
+		ours, err := p.store.IsAncestor(pr.Head, head)
+		if err != nil && !errors.Is(err, gitstore.ErrMissing) {
+			return nil, err
+		}
+		if ours {
+			return &pulls[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// merged says where on the tracked branch a pull request came in.
+type merged struct {
+	before, after gitstore.ID
+	inside        map[gitstore.ID]bool // its own commits
+}
+
+// mergeOf reports whether the pull request is merged: the forge says so, or its head is
+// reachable from the tracked branch.
+func (p *pass) mergeOf(pr proposal, pull *forge.Pull) (merged, bool, error) {
+	head := pr.Head
+	if pull != nil {
+		if id, err := gitstore.ParseID(pull.HeadID); err == nil {
+			head = id
+		}
+		if pull.State == forge.Merged {
+			if id, err := gitstore.ParseID(pull.MergeCommit); err == nil {
+				m, err := p.mergeRange(pr, head, id)
+				return m, true, err
+			}
+		}
+	}
+	reachable, err := p.store.IsAncestor(head, p.head)
+	if errors.Is(err, gitstore.ErrMissing) {
+		return merged{}, false, nil
+	}
+	if err != nil || !reachable || head == pr.Base {
+		return merged{}, false, err
+	}
+	// The oldest commit of the tracked branch's own line from which the head is reachable.
+	at := p.head
+	for range maxHistory {
+		c, err := p.store.CommitAt(at)
+		if err != nil {
+			return merged{}, false, err
+		}
+		if len(c.Parents) == 0 {
+			break
+		}
+		still, err := p.store.IsAncestor(head, c.Parents[0])
+		if err != nil {
+			return merged{}, false, err
+		}
+		if !still {
+			break
+		}
+		at = c.Parents[0]
+	}
+	m, err := p.mergeRange(pr, head, at)
+	return m, true, err
+}
+
+// mergeRange finds what the tracked branch was before: the first parent of a merge
+// commit; for squashed or rebased commits, as far back as they bear the messages of ours.
+func (p *pass) mergeRange(pr proposal, head, at gitstore.ID) (merged, error) {
+	m := merged{after: at, inside: map[gitstore.ID]bool{}}
+	messages := map[string]bool{}
+	err := p.store.Log(head, []gitstore.ID{pr.Base}, func(c gitstore.Commit) error {
+		messages[c.Message] = true
+		m.inside[c.ID] = true
+		if len(m.inside) >= maxHistory {
+			return gitstore.ErrStop
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, gitstore.ErrMissing) {
+		return m, err // the branch may be gone after a squash; its messages are a help only
+	}
+	c, err := p.store.CommitAt(at)
+	if err != nil {
+		return m, err
+	}
+	delete(m.inside, at)
+	for {
+		if len(c.Parents) == 0 {
+			m.before = gitstore.ID{}
+			return m, nil
+		}
+		m.before = c.Parents[0]
+		if len(c.Parents) > 1 {
+			return m, nil
+		}
+		if c, err = p.store.CommitAt(m.before); err != nil {
+			return m, err
+		}
+		if !messages[c.Message] || m.before == pr.Base {
+			return m, nil
+		}
+		m.inside[m.before] = true
+	}
+}
+
+// accepted is rule 3: where the merge changed an object that the pull request proposed,
+// base becomes the proposed value, also when people edited it before merging.
+func (p *pass) accepted(pr proposal, m merged) error {
+	before, err := p.want.at(p.store, m.before)
+	if err != nil {
+		return err
+	}
+	after, err := p.want.at(p.store, m.after)
+	if err != nil {
+		return err
+	}
+	proposed, err := p.want.at(p.store, pr.Head)
+	if err != nil {
+		return err
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(pr.Keys), resource.Key.Compare) {
+		if before.snapshot().Hash(k) == after.snapshot().Hash(k) {
+			continue // dropped from the pull request: it stays drift
+		}
+		r, err := proposed.snapshot().Resource(k)
+		if err != nil {
+			return err
+		}
+		p.setBase(k, r)
+		delete(p.st.decisions.Accepted, k)
+	}
+	if pr.Init {
+		p.st.seen.Adopted = true
+	}
+	p.log.Info("pull request merged", "branch", pr.Branch, "objects", len(pr.Keys), "commit", m.after.String())
+	return nil
+}
+
+// rejected: closing without a word silences the values, or reverts them where the operator configured that.
+func (p *pass) rejected(pr proposal) error {
+	p.log.Info("pull request closed by a person", "branch", pr.Branch, "objects", len(pr.Keys))
+	if p.OnClose == "revert" {
+		return p.revert(pr.Keys)
+	}
+	if p.st.decisions.Silenced == nil {
+		p.st.decisions.Silenced = map[resource.Key]resource.Hash{}
+	}
+	maps.Copy(p.st.decisions.Silenced, pr.Keys)
+	return nil
+}
+
+func (p *pass) unsilence(keys map[resource.Key]resource.Hash) {
+	for k, h := range keys {
+		if p.st.decisions.Silenced[k] == h {
+			delete(p.st.decisions.Silenced, k)
+		}
+	}
+}
+
+// revert is rule 5: base moves to live's value, so that want is pending deployment. What is no
+// longer as the person saw it is left alone.
+func (p *pass) revert(keys map[resource.Key]resource.Hash) error {
+	for _, k := range slices.SortedFunc(maps.Keys(keys), resource.Key.Compare) {
+		if p.seen.Hash(k) != keys[k] || keys[k].IsZero() && !p.seen.Covers(k) {
+			continue
+		}
+		r, err := p.seen.Resource(k)
+		if err != nil {
+			return fmt.Errorf("revert %s: %w", k, err)
+		}
+		p.setBase(k, r)
+		delete(p.st.decisions.Silenced, k)
+		delete(p.st.decisions.Accepted, k)
+	}
+	return nil
+}
+
+// caughtUp is rule 4: for every commit since the last pass in which want of an object
+// equalled a value that live has had since base, base becomes that value; the newest wins.
+func (p *pass) caughtUp(inside map[gitstore.ID]bool) error {
+	if p.st.seen.Head.IsZero() || p.st.seen.Head == p.head {
+		return nil
+	}
+	var commits []gitstore.Commit // oldest first
+	err := p.store.Log(p.head, []gitstore.ID{p.st.seen.Head}, func(c gitstore.Commit) error {
+		if !inside[c.ID] {
+			commits = append(commits, c)
+		}
+		if len(commits) >= maxHistory {
+			return gitstore.ErrStop
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.Reverse(commits)
+	had := liveValues{p: p, base: p.baseNow()}
+	for _, c := range commits {
+		if err := p.commitCaughtUp(c, &had); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) commitCaughtUp(c gitstore.Commit, had *liveValues) error {
+	after, err := p.want.at(p.store, c.ID)
+	if err != nil {
+		return err
+	}
+	before := treeAt{layout: p.want.layout, cache: p.want.cache}
+	if len(c.Parents) > 0 {
+		if before, err = p.want.at(p.store, c.Parents[0]); err != nil {
+			return err
+		}
+	}
+	for k, h := range differing(before.snapshot(), before.snapshot(), after.snapshot()) {
+		if h.live == had.base.Hash(k) || !after.snapshot().Covers(k) && h.live.IsZero() {
+			continue
+		}
+		values, err := had.since(k)
+		if err != nil {
+			return err
+		}
+		if !values[h.live] {
+			continue
+		}
+		r, err := after.snapshot().Resource(k)
+		if err != nil {
+			return err
+		}
+		p.setBase(k, r)
+	}
+	return nil
+}
+
+// liveValues answers which values live has had since base.
+type liveValues struct {
+	p       *pass
+	base    *resource.Snapshot
+	history []*resource.Snapshot // newest first, read as far as was asked for
+	next    gitstore.ID
+	started bool
+}
+
+// since walks the live branch back to where the object last was as base says.
+func (l *liveValues) since(k resource.Key) (map[resource.Hash]bool, error) {
+	out := map[resource.Hash]bool{}
+	base := l.base.Hash(k)
+	for i := 0; i < maxHistory; i++ {
+		if i == len(l.history) {
+			if more, err := l.older(); err != nil || !more {
+				return out, err
+			}
+		}
+		h := l.history[i].Hash(k)
+		if h == base {
+			return out, nil
+		}
+		out[h] = true
+	}
+	return out, nil
+}
+
+func (l *liveValues) older() (bool, error) {
+	at := l.p.live
+	if l.started {
+		if l.next.IsZero() {
+			return false, nil
+		}
+		var err error
+		if at, err = l.p.live.at(l.p.store, l.next); err != nil {
+			return false, err
+		}
+	}
+	l.started = true
+	if at.commit.IsZero() {
+		return false, nil
+	}
+	c, err := l.p.store.CommitAt(at.commit)
+	if err != nil {
+		return false, err
+	}
+	l.next = gitstore.ID{}
+	if len(c.Parents) > 0 {
+		l.next = c.Parents[0]
+	}
+	l.history = append(l.history, at.snapshot())
+	return true, nil
+}

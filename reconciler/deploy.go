@@ -1,0 +1,411 @@
+package reconciler
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/diff"
+	"github.com/driftback/driftback/reconciler/files"
+	"github.com/driftback/driftback/reconciler/report"
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// deploy carries a plan out: intent, change by change, activation, verification,
+// outcome. Intent and outcome are one push each; whatever happens between them is
+// found again by reading.
+func (p *pass) deploy(ctx context.Context, g gated) error {
+	changes := stepChanges(g.plan)
+	j := &p.st.journal
+	j.ID, j.Phase, j.Commit, j.Started = deploymentID(p.head, p.start), phaseIntent, p.head, p.start.UTC()
+	j.Trigger, j.Cause, j.Steps = "merge", "", nil
+	bodies := gitstore.Edit{}
+	for i, c := range changes {
+		s := journalStep{}
+		if c.Before != nil {
+			s.Before, s.From = c.Before.Key, c.Before.Spec.Hash()
+		}
+		if c.After != nil {
+			s.After, s.To = c.After.Key, c.After.Spec.Hash()
+		}
+		j.Steps = append(j.Steps, s)
+		if err := p.journalBodies(bodies, i, c); err != nil {
+			return fmt.Errorf("deploy: %w", err)
+		}
+	}
+	if err := p.claim(); err != nil {
+		return err
+	}
+	if err := p.push(ctx, "deployment "+j.ID+" begins", bodies); err != nil {
+		return err
+	}
+	p.log.Info("deploying", "deployment", j.ID, "changes", len(changes), "commit", p.head.String())
+	return p.carryOut(ctx, changes)
+}
+
+func deploymentID(head gitstore.ID, at time.Time) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", head, at.UnixNano()))
+	return at.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(sum[:3])
+}
+
+func (p *pass) stepLayout(i int, side string) files.Layout {
+	return files.Layout{Root: fmt.Sprintf("%s/%d/%s", deploymentDir, i, side), Kinds: p.kinds}
+}
+
+// journalBodies puts both sides of a change where recovery finds them.
+func (p *pass) journalBodies(e gitstore.Edit, i int, c resource.Change) error {
+	for side, r := range map[string]*resource.Resource{"before": c.Before, "after": c.After} {
+		if r == nil {
+			continue
+		}
+		t, err := p.stepLayout(i, side).Load(nil, nil, nil)
+		if err != nil {
+			return err
+		}
+		w, err := t.Write(resource.Overlay{r.Key: {Key: r.Key, Spec: r.Spec}})
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Key, err)
+		}
+		maps.Copy(e, w)
+	}
+	return nil
+}
+
+// resume finishes an open deployment with its own plan: both Apply and its reverse do
+// nothing where they are already done, and touch nothing that a person changed.
+func (p *pass) resume(ctx context.Context) error {
+	j := p.st.journal
+	p.log.Info("finishing a deployment that was cut off", "deployment", j.ID, "phase", string(j.Phase))
+	changes := make([]resource.Change, len(j.Steps))
+	for i, s := range j.Steps {
+		for _, side := range []struct {
+			name string
+			key  resource.Key
+			into **resource.Resource
+		}{{"before", s.Before, &changes[i].Before}, {"after", s.After, &changes[i].After}} {
+			if side.key.IsZero() {
+				continue
+			}
+			t := treeAt{layout: p.stepLayout(i, side.name)}
+			if err := t.move(p.store, p.st.tip); err != nil {
+				return fmt.Errorf("deployment %s: %w", j.ID, err)
+			}
+			r, err := t.snapshot().Resource(side.key)
+			if err != nil || r == nil {
+				return fmt.Errorf("deployment %s: step %d of %s cannot be read from the journal: %w", j.ID, i+1, side.key, errors.Join(err, gitstore.ErrMissing))
+			}
+			*side.into = r
+		}
+	}
+	if j.Phase == phaseUndo {
+		return p.undo(ctx, changes)
+	}
+	return p.carryOut(ctx, changes)
+}
+
+// permanent reports whether trying again would fail in the same way.
+func permanent(err error) bool {
+	return errors.Is(err, vendors.ErrInvalid) || errors.Is(err, vendors.ErrDenied) || errors.Is(err, vendors.ErrUnsupported) ||
+		errors.Is(err, vendors.ErrRefused) || errors.Is(err, vendors.ErrReadOnly)
+}
+
+// carryOut applies the changes and judges the outcome.
+func (p *pass) carryOut(ctx context.Context, changes []resource.Change) error {
+	foreign := map[int]bool{} // steps that met somebody else's change
+	for i, c := range changes {
+		if err := p.effect(ctx); err != nil {
+			return err
+		}
+		got, err := p.Platform.Apply(ctx, c)
+		switch {
+		case errors.Is(err, vendors.ErrConflict):
+			p.log.Info("changed meanwhile on the platform, left alone", "key", c.Key().String())
+			foreign[i] = true
+		case err != nil && permanent(err):
+			return p.fail(ctx, changes, []resource.Change{c}, fmt.Sprintf("%s %s: %v", c.Action(), c.Key(), err))
+		case err != nil:
+			return fmt.Errorf("apply %s: %w", c.Key(), err) // the journal stays open: the next pass goes on
+		default:
+			if why := p.verify(c, got); why != "" {
+				return p.fail(ctx, changes, []resource.Change{c}, why)
+			}
+		}
+	}
+	if len(foreign) < len(changes) {
+		switch err := p.activate(ctx); {
+		case err != nil && permanent(err):
+			return p.fail(ctx, changes, changes, err.Error())
+		case err != nil:
+			return err
+		}
+	}
+	return p.outcome(ctx, changes, foreign, "")
+}
+
+// activate makes what is stored run, where the platform has that step.
+func (p *pass) activate(ctx context.Context) error {
+	a, ok := p.Platform.Activator()
+	if !ok {
+		return nil
+	}
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
+	if err := a.Activate(ctx); err != nil {
+		return fmt.Errorf("activate: %w", err)
+	}
+	return nil
+}
+
+// verify compares what the change set with what is stored; empty means verified. Fields
+// that the platform filled in are drift, not failure.
+func (p *pass) verify(c resource.Change, got resource.Resource) string {
+	if c.After == nil {
+		return ""
+	}
+	s := p.schemas[c.After.Key.Kind]
+	wrong := diff.Fields(s, c.After.Spec, got.Spec)
+	if len(wrong) == 0 {
+		return ""
+	}
+	var before resource.Spec
+	if c.Before != nil {
+		before = c.Before.Spec
+	}
+	for _, set := range diff.Fields(s, before, c.After.Spec) {
+		for _, w := range wrong {
+			if (set.Path.HasPrefix(w.Path) || w.Path.HasPrefix(set.Path)) && (before != nil || w.Op != diff.Added) {
+				return fmt.Sprintf("verify %s: the platform stored something else at %s", c.After.Key, w.Path)
+			}
+		}
+	}
+	return ""
+}
+
+// fail undoes a deployment and holds what failed. The undo is journalled before it begins.
+func (p *pass) fail(ctx context.Context, changes, failed []resource.Change, cause string) error {
+	j := &p.st.journal
+	p.log.Error("deployment failed, undoing it", "deployment", j.ID, "cause", cause)
+	h := Hold{Deployment: j.ID, Keys: map[resource.Key]resource.Hash{}, Reason: cause, At: p.r.c.Clock.Now().UTC()}
+	want, err := p.wantAt(j.Commit)
+	if err != nil {
+		return err
+	}
+	for _, c := range failed {
+		for _, r := range []*resource.Resource{c.Before, c.After} {
+			if r != nil {
+				h.Keys[r.Key] = want.Hash(r.Key)
+			}
+		}
+	}
+	p.st.decisions.Holds = append(p.st.decisions.Holds, h)
+	j.Phase, j.Cause = phaseUndo, cause
+	if err := p.push(ctx, "deployment "+j.ID+" failed", nil); err != nil {
+		return err
+	}
+	return p.undo(ctx, changes)
+}
+
+// undo applies the reverse of every change in reverse order, compare-and-set against what
+// was written. What a person changed meanwhile is left as it is.
+func (p *pass) undo(ctx context.Context, changes []resource.Change) error {
+	foreign := map[int]bool{}
+	for i, c := range slices.Backward(changes) {
+		if err := p.effect(ctx); err != nil {
+			return err
+		}
+		_, err := p.Platform.Apply(ctx, resource.Change{Before: c.After, After: c.Before})
+		switch {
+		case errors.Is(err, vendors.ErrConflict):
+			foreign[i] = true
+		case err != nil && permanent(err):
+			foreign[i] = true
+			p.trouble = append(p.trouble, Trouble{Key: c.Key(), Kind: c.Key().Kind, Reason: "could not be undone: " + err.Error()})
+		case err != nil:
+			return fmt.Errorf("undo %s: %w", c.Key(), err)
+		}
+	}
+	if err := p.activate(ctx); err != nil {
+		if !permanent(err) {
+			return err
+		}
+		p.trouble = append(p.trouble, Trouble{Reason: "after undoing: " + err.Error()})
+	}
+	return p.outcome(ctx, changes, foreign, p.st.journal.Cause)
+}
+
+func (p *pass) wantAt(commit gitstore.ID) (*resource.Snapshot, error) {
+	t, err := p.want.at(p.store, commit)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", commit, err)
+	}
+	return t.snapshot(), nil
+}
+
+// outcome reads the changed objects again, and writes in one push what live says now and what
+// base becomes. A non-empty cause says that the deployment was undone.
+func (p *pass) outcome(ctx context.Context, changes []resource.Change, foreign map[int]bool, cause string) error {
+	j := &p.st.journal
+	want, err := p.wantAt(j.Commit)
+	if err != nil {
+		return err
+	}
+	now, err := p.Platform.Read(ctx, touched(changes))
+	if now == nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if err := p.moveWritten(changes, foreign, want, cause); err != nil {
+		return err
+	}
+	p.takeRead(now, changes)
+	state := "success"
+	if cause != "" {
+		state = "failure"
+	}
+	id, commit, steps := j.ID, j.Commit, len(changes)
+	*j = journal{Owner: j.Owner, Deadline: j.Deadline}
+	ups, live, err := p.liveUpdate(fmt.Sprintf("deployment %s of %.10s: %s", id, commit, state))
+	if err != nil {
+		return err
+	}
+	old, err := p.deploymentFiles()
+	if err != nil {
+		return err
+	}
+	if err := p.push(ctx, "deployment "+id+" ends: "+state, old, ups...); err != nil {
+		return err
+	}
+	p.live = live
+	p.report.Deployments = append(p.report.Deployments, Deployment{ID: id, Commit: commit.String(), Changes: steps, Undone: cause != "", Cause: cause})
+	p.tell(ctx, id, commit, state, cause)
+	return nil
+}
+
+func touched(changes []resource.Change) []resource.Key {
+	var keys []resource.Key
+	for _, c := range changes {
+		for _, r := range []*resource.Resource{c.Before, c.After} {
+			if r != nil {
+				keys = append(keys, r.Key)
+			}
+		}
+	}
+	slices.SortFunc(keys, resource.Key.Compare)
+	return slices.Compact(keys)
+}
+
+// moveWritten is rule 1 for writes and undos: base becomes what was written, as Git has it;
+// an undone object keeps its base, unless a person changed it meanwhile: then what was written stays base.
+func (p *pass) moveWritten(changes []resource.Change, foreign map[int]bool, want *resource.Snapshot, cause string) error {
+	for i, c := range changes {
+		if foreign[i] == (cause == "") {
+			continue
+		}
+		for _, r := range []*resource.Resource{c.Before, c.After} {
+			if r == nil {
+				continue
+			}
+			w, err := want.Resource(r.Key)
+			if err != nil {
+				return fmt.Errorf("base %s: %w", r.Key, err)
+			}
+			p.setBase(r.Key, w)
+		}
+	}
+	return nil
+}
+
+// takeRead lays what was read of the changed objects over what was observed. A value that is
+// neither side of its change is somebody's newer edit: it is left to the next pass, which
+// remembers it under their name before anything else happens to it.
+func (p *pass) takeRead(now *resource.Snapshot, changes []resource.Change) {
+	ours := map[resource.Key]map[resource.Hash]bool{}
+	for _, c := range changes {
+		for _, k := range touched([]resource.Change{c}) {
+			if ours[k] == nil {
+				ours[k] = map[resource.Hash]bool{}
+			}
+			ours[k][hashAt(c.Before, k)] = true
+			ours[k][hashAt(c.After, k)] = true
+		}
+	}
+	over := resource.Overlay{}
+	for _, k := range touched(changes) {
+		r, err := now.Resource(k)
+		if err != nil || r == nil && !now.Covers(k) || !ours[k][hashAt(r, k)] {
+			p.unknown(k, "changed while it was being deployed")
+			p.report.Again = time.Millisecond
+			continue
+		}
+		over[k] = r
+	}
+	p.seen = p.seen.With(over)
+	p.st.ids = p.st.ids.observe(now)
+}
+
+func hashAt(r *resource.Resource, k resource.Key) resource.Hash {
+	if r == nil || r.Key != k {
+		return resource.Hash{}
+	}
+	return r.Spec.Hash()
+}
+
+// liveUpdate commits to the live branch what is not there yet, as made by driftback.
+func (p *pass) liveUpdate(message string) ([]gitstore.Update, treeAt, error) {
+	changed := p.unrecorded()
+	if len(changed) == 0 {
+		return nil, p.live, nil
+	}
+	e, err := p.live.tree.Write(changed)
+	if err != nil || len(e) == 0 {
+		return nil, p.live, err
+	}
+	c, err := p.writeCommit(p.live.commit, e, gitstore.Signature{}, message+"\n\n"+report.Trailers(p.Name)+"\n")
+	if err != nil {
+		return nil, p.live, err
+	}
+	at, err := p.live.at(p.store, c.ID)
+	return []gitstore.Update{{Ref: p.refs.live, Old: p.live.commit, New: c.ID}}, at, err
+}
+
+// deploymentFiles deletes the journal's bodies.
+func (p *pass) deploymentFiles() (gitstore.Edit, error) {
+	e := gitstore.Edit{}
+	err := p.store.Files(p.st.tip, deploymentDir, func(f gitstore.File) error {
+		e[f.Path] = nil
+		return nil
+	})
+	return e, err
+}
+
+// tell announces a deployment to the forge. It is a courtesy: its failure delays nothing.
+func (p *pass) tell(ctx context.Context, id string, commit gitstore.ID, state, cause string) {
+	if p.effect(ctx) != nil {
+		return
+	}
+	text := "deployed and verified"
+	if cause != "" {
+		text = "undone: " + firstLine(cause)
+	}
+	s := forge.Status{Context: "driftback/" + p.Name, State: state, Description: clip(text, 140)}
+	err := p.r.c.Forge.SetStatus(ctx, commit.String(), s)
+	err = errors.Join(err, p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: id, Environment: p.Name, Commit: commit.String(), State: state, Description: s.Description}))
+	if err != nil {
+		p.log.Warn("announce", "deployment", id, "error", err)
+	}
+}
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,161 @@
+package reconciler
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// gated is what may be deployed now.
+type gated struct {
+	plan plan.Plan
+}
+
+// decide compares the three sides as they stand in this pass.
+func (p *pass) decide() (Decision, error) {
+	base, want := p.baseNow(), p.want.snapshot()
+	d, err := Decide(base, want, p.seen, Options{
+		Schemas:     p.schemas,
+		Rules:       p.rules,
+		Enforce:     p.Mode == Enforce,
+		MergeText:   p.MergeText && p.checksActivation(),
+		LiveRenames: liveRenames(base, p.seen, p.st.ids, p.isRaw),
+		WantRenames: wantRenames(base, want, p.st.ids, p.want.tree.Renames(), p.isRaw),
+	})
+	if err != nil {
+		return Decision{}, err
+	}
+	// Rule 1: where both sides agree, base is that value.
+	d.Items = slices.DeleteFunc(d.Items, func(it Item) bool {
+		if it.Verdict != Agree {
+			return false
+		}
+		var r *resource.Resource
+		if r, err = p.want.snapshot().Resource(it.Key); err == nil {
+			p.setBase(it.Key, r)
+		}
+		return true
+	})
+	return d, err
+}
+
+func (p *pass) checksActivation() bool {
+	a, ok := p.Platform.Activator()
+	return ok && a.Checks()
+}
+
+// gate holds back what must not be deployed, says why, and orders the rest.
+func (p *pass) gate(d Decision) (gated, error) {
+	p.report.Held = nil
+	var free []Item
+	for _, it := range d.Items {
+		if it.Verdict != Deploy && it.Verdict != Merge {
+			continue
+		}
+		if why := p.heldBecause(it); why != "" {
+			p.hold(it.Key, why)
+			continue
+		}
+		free = append(free, it)
+	}
+	changes, err := p.changes(free)
+	if err != nil {
+		return gated{}, err
+	}
+	ordered, problems := plan.Order(changes, plan.Options{Kinds: p.kinds, Exists: p.exists})
+	for _, pr := range problems {
+		p.hold(pr.Key, pr.Err.Error())
+	}
+	if breaches := p.Guard.Check(stepChanges(ordered), p.seen.Len()); len(breaches) > 0 {
+		for _, s := range ordered.Steps {
+			p.hold(s.Change.Key(), "guard: "+breaches[0].String())
+		}
+		return gated{}, nil
+	}
+	p.report.Plan = ordered
+	return gated{plan: ordered}, nil
+}
+
+func stepChanges(pl plan.Plan) []resource.Change {
+	var out []resource.Change
+	for _, s := range pl.Steps {
+		out = append(out, s.Change)
+	}
+	return out
+}
+
+func (p *pass) hold(k resource.Key, why string) {
+	p.report.Held = append(p.report.Held, Trouble{Key: k, Kind: k.Kind, Reason: why})
+}
+
+// heldBecause says why an object must not be deployed now; empty where it may.
+func (p *pass) heldBecause(it Item) string {
+	d := p.st.decisions
+	switch {
+	case p.Mode == Observe:
+		return "mode is observe: nothing is written to the platform"
+	case d.Suspended != nil:
+		return fmt.Sprintf("suspended by %s: %s", orUnknown(d.Suspended.By), d.Suspended.Reason)
+	case !p.st.seen.Adopted:
+		return "the first import is not merged yet: until then nothing is written to the platform"
+	case p.rules.Protected(it.Key):
+		return "protected by " + rulesFile
+	case it.After == nil && p.want.tree.Broken(it.Key.Kind):
+		return fmt.Sprintf("a file of kind %s cannot be read, so that nothing of that kind is deleted", it.Key.Kind)
+	}
+	for _, h := range d.Holds {
+		if want, ok := h.Keys[it.Key]; ok && want == it.Want {
+			return fmt.Sprintf("failed in deployment %s: %s", h.Deployment, h.Reason)
+		}
+	}
+	return ""
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "somebody"
+	}
+	return s
+}
+
+// exists tells the planner which objects can be referred to.
+func (p *pass) exists(k resource.Key) bool {
+	_, ok := p.seen.Entry(k)
+	return ok
+}
+
+// changes turns decisions into changes: what was observed becomes what it is to be. The two
+// halves of a rename are one change, and go together or not at all.
+func (p *pass) changes(items []Item) ([]resource.Change, error) {
+	byKey := make(map[resource.Key]Item, len(items))
+	for _, it := range items {
+		byKey[it.Key] = it
+	}
+	var out []resource.Change
+	for _, it := range items {
+		var after *resource.Resource
+		if it.After != nil {
+			after = &resource.Resource{Key: it.Key, Spec: it.After}
+		}
+		from := it.Key
+		if !it.Partner.IsZero() {
+			partner, ok := byKey[it.Partner]
+			if !ok {
+				p.hold(it.Key, fmt.Sprintf("its other name %s is held", it.Partner.Name))
+				continue
+			}
+			if it.After == nil && partner.After != nil {
+				continue // told by the key that appears
+			}
+			from = it.Partner
+		}
+		before, err := p.seen.Resource(from)
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: %w", it.Key, err)
+		}
+		out = append(out, resource.Change{Before: before, After: after})
+	}
+	return out, nil
+}

@@ -1,0 +1,458 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/reconciler/report"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// maxBody is how long the text of a pull request may get, in bytes; GitHub takes 65,536.
+const maxBody = 60_000
+
+// propose makes the drift pull request say exactly what live says, and closes it when
+// nothing is left. What people accepted goes first; branches that people pushed to are theirs.
+func (p *pass) propose(ctx context.Context, d Decision) error {
+	drift := p.drift(d)
+	if p.dry || p.st.decisions.Suspended != nil {
+		return nil
+	}
+	if len(drift) == 0 && !p.st.seen.Adopted && len(p.st.seen.Proposals) == 0 {
+		p.st.seen.Adopted = true // both sides agree, or Git has only what is yet to be created
+	}
+	theirs := p.foreignBranches()
+	accepted, rest := p.splitAccepted(drift, theirs)
+	wanted := [][]Item{}
+	for _, group := range [][]Item{accepted, rest} {
+		if len(group) > 0 {
+			wanted = append(wanted, group)
+		}
+	}
+	for i, group := range wanted {
+		if err := p.ensure(ctx, group, i == 0 && len(accepted) > 0); err != nil {
+			return fmt.Errorf("propose: %w", err)
+		}
+	}
+	return p.withdraw(ctx, wanted)
+}
+
+// drift is what there is to propose, in key order; it also counts what is silenced.
+func (p *pass) drift(d Decision) []Item {
+	var out []Item
+	p.report.Drifted, p.report.Conflicts = 0, 0
+	for _, it := range d.Items {
+		if it.Verdict != Record && it.Verdict != Conflict {
+			continue
+		}
+		p.report.Drifted++
+		if it.Verdict == Conflict {
+			p.report.Conflicts++
+		}
+		if p.silent(it.Key, it.Live) {
+			continue
+		}
+		out = append(out, it)
+	}
+	return out
+}
+
+// foreignBranches finds our branches that a person pushed to. They stay as they are, with
+// the values that they propose.
+func (p *pass) foreignBranches() map[resource.Key]resource.Hash {
+	theirs := map[resource.Key]resource.Hash{}
+	for i := range p.st.seen.Proposals {
+		pr := &p.st.seen.Proposals[i]
+		if tip := p.git["refs/heads/"+pr.Branch]; !tip.IsZero() && tip != pr.Head && !pr.Closed {
+			pr.Foreign = true
+		}
+		if pr.Foreign && !pr.Closed {
+			maps.Copy(theirs, pr.Keys)
+		}
+	}
+	return theirs
+}
+
+func (p *pass) splitAccepted(drift []Item, theirs map[resource.Key]resource.Hash) (accepted, rest []Item) {
+	for _, it := range drift {
+		if h, ok := theirs[it.Key]; ok && h == it.Live {
+			continue
+		}
+		if h, ok := p.st.decisions.Accepted[it.Key]; ok && h == it.Live {
+			accepted = append(accepted, it)
+			continue
+		}
+		rest = append(rest, it)
+	}
+	return accepted, rest
+}
+
+func keysOf(items []Item) map[resource.Key]resource.Hash {
+	out := make(map[resource.Key]resource.Hash, len(items))
+	for _, it := range items {
+		out[it.Key] = it.Live
+	}
+	return out
+}
+
+// ensure makes one pull request propose these objects.
+func (p *pass) ensure(ctx context.Context, items []Item, accept bool) error {
+	i := p.slotFor(items, accept)
+	pr := p.st.seen.Proposals[i]
+	fresh, err := p.upToDate(pr, items)
+	if err != nil {
+		return err
+	}
+	if !fresh {
+		if pr, err = p.rebuild(ctx, i, items, accept); err != nil || pr.Head.IsZero() {
+			return err
+		}
+	}
+	return p.ensurePull(ctx, i, pr, items)
+}
+
+// slotFor finds the proposal that these objects belong to, or adds one with a free branch name.
+func (p *pass) slotFor(items []Item, accept bool) int {
+	keys := keysOf(items)
+	best := -1
+	for i, pr := range p.st.seen.Proposals {
+		if pr.Foreign || pr.Closed {
+			continue
+		}
+		if maps.Equal(pr.Keys, keys) {
+			return i
+		}
+		if pr.Accepted == accept && best < 0 {
+			best = i
+		}
+	}
+	if best >= 0 {
+		return best
+	}
+	taken := map[string]bool{}
+	for _, pr := range p.st.seen.Proposals {
+		if !pr.Closed {
+			taken[pr.Branch] = true
+		}
+	}
+	branch := p.refs.drift
+	for n := 2; taken[branch]; n++ {
+		branch = p.refs.drift + "-" + strconv.Itoa(n)
+	}
+	p.st.seen.Proposals = append(p.st.seen.Proposals, proposal{Branch: branch, Accepted: accept})
+	return len(p.st.seen.Proposals) - 1
+}
+
+// upToDate reports whether the branch says what live says, and still merges cleanly.
+func (p *pass) upToDate(pr proposal, items []Item) (bool, error) {
+	if pr.Head.IsZero() || !maps.Equal(pr.Keys, keysOf(items)) || p.git["refs/heads/"+pr.Branch] != pr.Head {
+		return false, nil
+	}
+	if pr.Base == p.head {
+		return true, nil
+	}
+	m, err := p.store.Merge(p.head, pr.Head)
+	if err != nil {
+		return false, err
+	}
+	if len(m.Conflicts) > 0 {
+		return false, nil
+	}
+	// It must also still come out as live is: somebody may have changed the shared object below an overlay.
+	c, err := p.store.Write(p.head, []gitstore.ID{p.head}, m.Edit, gitstore.Signature{When: p.start}, "merge preview")
+	if err != nil {
+		return false, err
+	}
+	at, err := p.want.at(p.store, c.ID)
+	if err != nil {
+		return false, err
+	}
+	for k, h := range pr.Keys {
+		if at.snapshot().Hash(k) != h {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// rebuild writes the branch anew on the tracked branch's head: a commit per person and cluster.
+func (p *pass) rebuild(ctx context.Context, i int, items []Item, accept bool) (proposal, error) {
+	over := resource.Overlay{}
+	for _, it := range items {
+		r, err := p.seen.Resource(it.Key)
+		if err != nil {
+			return proposal{}, err
+		}
+		over[it.Key] = r
+	}
+	who := p.whoChanged(over)
+	at := p.want
+	for _, g := range clusters(over, who) {
+		objects, err := p.changesOf(&at, g)
+		if err != nil {
+			return proposal{}, err
+		}
+		e, err := at.tree.Write(g.overlay)
+		if err != nil {
+			return proposal{}, err
+		}
+		if len(e) == 0 {
+			continue
+		}
+		author := p.author(g.by)
+		author.When = g.by.When
+		c, err := p.writeCommit(at.commit, e, author, report.CommitMessage(p.Name, objects))
+		if err != nil {
+			return proposal{}, err
+		}
+		if at, err = at.at(p.store, c.ID); err != nil {
+			return proposal{}, err
+		}
+	}
+	pr := &p.st.seen.Proposals[i]
+	old := p.git["refs/heads/"+pr.Branch]
+	if at.commit == p.head {
+		return proposal{}, nil // live is what Git says after all: nothing to propose
+	}
+	number := pr.Number
+	if pr.Closed {
+		number = 0
+	}
+	*pr = proposal{Branch: pr.Branch, Base: p.head, Head: at.commit, Keys: keysOf(items), Init: !p.st.seen.Adopted, Accepted: accept, Number: number}
+	if old == at.commit {
+		return *pr, nil
+	}
+	next := *pr
+	return next, p.push(ctx, "propose", nil, gitstore.Update{Ref: "refs/heads/" + pr.Branch, Old: old, New: at.commit})
+}
+
+// whoChanged tells who gave the objects the values that they have: from the platform's word,
+// else from the live branch's trailers.
+func (p *pass) whoChanged(over resource.Overlay) map[resource.Key]attribution {
+	out := make(map[resource.Key]attribution, len(over))
+	open := map[resource.Key]bool{}
+	for k, r := range over {
+		a := attribution{}
+		if r != nil && r.Origin != nil && p.Attribution != "none" {
+			a = attribution{Who: r.Origin.Who, Email: r.Origin.Email, When: r.Origin.When, AuditID: r.Origin.AuditID}
+		}
+		out[k] = a
+		open[k] = a.Who == "" || a.When.IsZero()
+	}
+	p.fromHistory(out, open)
+	for k, a := range out {
+		if a.When.IsZero() {
+			a.When = p.start
+			out[k] = a
+		}
+	}
+	return out
+}
+
+// fromHistory completes attributions from the commits of the live branch that made the values.
+func (p *pass) fromHistory(out map[resource.Key]attribution, open map[resource.Key]bool) {
+	maps.DeleteFunc(open, func(_ resource.Key, o bool) bool { return !o })
+	paths := map[string]resource.Key{}
+	for k := range open {
+		for _, path := range p.live.tree.Paths(k) {
+			paths[path] = k
+		}
+	}
+	at := p.live.commit
+	for n := 0; n < maxHistory && !at.IsZero() && len(open) > 0; n++ {
+		c, err := p.store.CommitAt(at)
+		if err != nil {
+			return // attribution is a courtesy: what cannot be found stays unknown
+		}
+		var parent gitstore.ID
+		if len(c.Parents) > 0 {
+			parent = c.Parents[0]
+		}
+		_ = p.store.Diff(parent, at, "", func(d gitstore.Delta) error {
+			k, ok := paths[d.Path]
+			if !ok || !open[k] {
+				return nil
+			}
+			delete(open, k)
+			t := report.ParseTrailers(c.Message)
+			a := out[k]
+			if a.Who == "" {
+				a.Who, a.Email, a.AuditID = t.Who, t.Email, t.AuditID
+			}
+			if a.When.IsZero() {
+				a.When = c.Author.When
+			}
+			out[k] = a
+			return nil
+		})
+		at = parent
+	}
+}
+
+// ensurePull makes the forge show the proposal, and merges it where people accepted it.
+func (p *pass) ensurePull(ctx context.Context, i int, pr proposal, items []Item) error {
+	text, err := p.pullText(pr, items)
+	if err != nil {
+		return err
+	}
+	want := forge.Pull{
+		Head: pr.Branch, Base: p.Branch, State: forge.Open, Title: text.Title(), Body: text.Body(maxBody),
+		Draft: len(text.Guard) > 0, Labels: []string{"drift", "env/" + p.Name},
+	}
+	if len(text.Guard) > 0 {
+		want.Labels = append(want.Labels, "guard")
+	}
+	have, err := p.openPull(ctx, pr)
+	if err != nil {
+		return err
+	}
+	if have == nil || !samePull(*have, want) {
+		if err := p.effect(ctx); err != nil {
+			return err
+		}
+		got, err := p.r.c.Forge.EnsurePull(ctx, want)
+		if err != nil {
+			return err
+		}
+		if have == nil {
+			p.log.Info("proposed what was changed on the platform", "pull", got.Number, "objects", len(items))
+		}
+		have = &got
+	}
+	p.st.seen.Proposals[i].Number = have.Number
+	p.report.Pulls = append(p.report.Pulls, *have)
+	if !pr.Accepted {
+		return nil
+	}
+	return p.mergeAccepted(ctx, *have)
+}
+
+func (p *pass) openPull(ctx context.Context, pr proposal) (*forge.Pull, error) {
+	pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: pr.Branch, State: forge.Open})
+	if err != nil || len(pulls) == 0 {
+		return nil, err
+	}
+	return &pulls[0], nil
+}
+
+func samePull(a, b forge.Pull) bool {
+	return a.Title == b.Title && a.Body == b.Body && a.Draft == b.Draft && a.Base == b.Base && slices.Equal(a.Labels, b.Labels)
+}
+
+func (p *pass) mergeAccepted(ctx context.Context, pull forge.Pull) error {
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
+	_, err := p.r.c.Forge.Merge(ctx, pull.Number, pull.HeadID, "")
+	switch {
+	case err == nil:
+		p.report.Again = 1 // the merge is a commit that the next pass decides on
+		return nil
+	case isRefusal(err):
+		return p.r.c.Forge.EnsureComment(ctx, pull.Number, "accept", "Accepted, and left for a reviewer to merge: "+err.Error()+".")
+	}
+	return err
+}
+
+func (p *pass) pullText(pr proposal, items []Item) (report.Pull, error) {
+	text := report.Pull{Environment: p.Name, Init: pr.Init, Withheld: p.withheld}
+	over := resource.Overlay{}
+	for _, it := range items {
+		r, err := p.seen.Resource(it.Key)
+		if err != nil {
+			return text, err
+		}
+		over[it.Key] = r
+	}
+	who := p.whoChanged(over)
+	var changes []resource.Change
+	for _, it := range items {
+		before, err := p.want.snapshot().Resource(it.Key)
+		if err != nil {
+			return text, err
+		}
+		a := who[it.Key]
+		o := report.Object{
+			Change: resource.Change{Before: before, After: over[it.Key]}, Schema: p.schemas[it.Key.Kind],
+			Who: a.Who, Email: a.Email, When: a.When, AuditID: a.AuditID, Conflicts: it.Conflicts,
+		}
+		if !it.Partner.IsZero() {
+			if over[it.Key] == nil {
+				o.Note = "renamed to " + it.Partner.Name
+			} else {
+				o.Note = "renamed from " + it.Partner.Name
+			}
+		}
+		if o.Change.Before == nil && o.Change.After == nil {
+			continue // gone on both sides: a conflict with base only
+		}
+		changes = append(changes, o.Change)
+		text.Objects = append(text.Objects, o)
+	}
+	if !pr.Init {
+		text.Guard = breachTexts(p.Guard.Check(changes, p.want.snapshot().Len()))
+	}
+	return text, nil
+}
+
+func breachTexts(bs []plan.Breach) []string {
+	var out []string
+	for _, b := range bs {
+		out = append(out, b.String())
+	}
+	return out
+}
+
+// withdraw closes those of our pull requests that propose nothing any more: live agrees with Git again.
+func (p *pass) withdraw(ctx context.Context, wanted [][]Item) error {
+	var left []proposal
+	for _, pr := range p.st.seen.Proposals {
+		needed := slices.ContainsFunc(wanted, func(items []Item) bool { return maps.Equal(pr.Keys, keysOf(items)) })
+		if needed || pr.Foreign && !pr.Closed || pr.Closed && p.stillSilenced(pr) {
+			left = append(left, pr)
+			continue
+		}
+		if err := p.closePull(ctx, pr); err != nil {
+			return fmt.Errorf("withdraw %s: %w", pr.Branch, err)
+		}
+	}
+	p.st.seen.Proposals = left
+	return nil
+}
+
+func (p *pass) stillSilenced(pr proposal) bool {
+	for k, h := range pr.Keys {
+		if p.st.decisions.Silenced[k] == h {
+			if _, ok := p.st.decisions.Silenced[k]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *pass) closePull(ctx context.Context, pr proposal) error {
+	if pr.Closed {
+		return nil
+	}
+	have, err := p.openPull(ctx, pr)
+	if err != nil || have == nil {
+		return err
+	}
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
+	why := fmt.Sprintf("Closed: `%s` and Git agree on these objects again, so there is nothing left to decide here.", p.Name)
+	if err := p.r.c.Forge.EnsureComment(ctx, have.Number, "closed", why); err != nil {
+		return err
+	}
+	have.State = forge.Closed
+	_, err = p.r.c.Forge.EnsurePull(ctx, *have)
+	return err
+}

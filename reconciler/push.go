@@ -1,0 +1,176 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// push moves refs, and writes the working state along with them if it differs: in
+// one push where the remote offers atomic ones, else the claim first, then the
+// refs, then the state. Every effect outside the state ref needs the claim.
+func (p *pass) push(ctx context.Context, why string, extra gitstore.Edit, ups ...gitstore.Update) error {
+	if len(ups) > 0 {
+		if err := p.claim(); err != nil {
+			return err
+		}
+		if !p.store.Atomic() {
+			if err := p.effect(ctx); err != nil {
+				return err
+			}
+			if err := p.move(ctx, ups...); err != nil {
+				return err
+			}
+			ups = nil
+		}
+	}
+	commit, edit, err := p.stateCommit(why, extra)
+	if err != nil {
+		return err
+	}
+	all := slices.Clone(ups)
+	if len(edit) > 0 {
+		all = append(all, gitstore.Update{Ref: p.refs.state, Old: p.st.tip, New: commit.ID})
+	}
+	if err := p.move(ctx, all...); err != nil || len(edit) == 0 {
+		return err
+	}
+	return p.advance(commit, edit)
+}
+
+// move pushes the updates.
+func (p *pass) move(ctx context.Context, ups ...gitstore.Update) error {
+	if len(ups) == 0 {
+		return nil
+	}
+	if err := p.store.Push(ctx, ups...); err != nil {
+		p.claimed = time.Time{} // whoever holds the environment now, the next pass will read
+		return fmt.Errorf("push %s: %w", ups[0].Ref, err)
+	}
+	for _, u := range ups {
+		p.git[u.Ref] = u.New
+	}
+	return nil
+}
+
+// stateCommit writes the commit that the working state asks for; an empty edit asks for none.
+func (p *pass) stateCommit(why string, extra gitstore.Edit) (gitstore.Commit, gitstore.Edit, error) {
+	e := p.st.edit()
+	maps.Copy(e, extra)
+	if len(p.baseUp) > 0 {
+		b, err := p.base.tree.Write(p.baseUp)
+		if err != nil {
+			return gitstore.Commit{}, nil, fmt.Errorf("base: %w", err)
+		}
+		maps.Copy(e, b)
+	}
+	if len(e) == 0 {
+		return gitstore.Commit{}, nil, nil
+	}
+	c, err := p.writeCommit(p.st.tip, e, gitstore.Signature{}, stateSubject+why+"\n")
+	return c, e, err
+}
+
+// advance makes memory follow a state commit that has become the ref's tip.
+func (p *pass) advance(c gitstore.Commit, e gitstore.Edit) error {
+	raw := maps.Clone(p.st.raw)
+	for name, b := range e {
+		switch {
+		case path.Ext(name) != ".json" || path.Dir(name) != "." && path.Dir(name) != requestsDir:
+		case b == nil:
+			delete(raw, name)
+		default:
+			raw[name] = b
+		}
+	}
+	p.st.tip, p.st.raw = c.ID, raw
+	p.environment.state = p.st.clone()
+	p.baseUp = resource.Overlay{}
+	if !p.claiming.IsZero() {
+		p.claimed, p.claiming = p.claiming, time.Time{}
+	}
+	if err := p.base.move(p.store, c.ID); err != nil {
+		return fmt.Errorf("read back the state: %w", err)
+	}
+	return nil
+}
+
+// writeCommit writes a commit on top of another; a zero author is driftback itself.
+func (p *pass) writeCommit(base gitstore.ID, e gitstore.Edit, author gitstore.Signature, msg string) (gitstore.Commit, error) {
+	var parents []gitstore.ID
+	if !base.IsZero() {
+		parents = []gitstore.ID{base}
+	}
+	if author.When.IsZero() {
+		author.When = p.r.c.Clock.Now()
+	}
+	return p.store.Write(base, parents, e, author, msg)
+}
+
+// flush writes what is left of the working state at the end of a pass. Ids alone
+// are not worth a commit: they travel with the next change.
+func (p *pass) flush(ctx context.Context) error {
+	e := p.st.edit()
+	delete(e, idsFile)
+	if p.dry || len(e) == 0 && len(p.baseUp) == 0 {
+		return nil
+	}
+	return p.push(ctx, "pass", nil)
+}
+
+// claim puts this process's claim into the working state, if it holds none that
+// leaves time for one more request. It counts once it was pushed.
+func (p *pass) claim() error {
+	now := p.r.c.Clock.Now()
+	if p.holds(now) || !p.claiming.IsZero() {
+		return nil
+	}
+	j := &p.st.journal
+	if j.Owner != "" && j.Owner != p.r.c.Owner && now.Before(j.Deadline.Add(claimMargin)) {
+		return fmt.Errorf("%w until %s", ErrStandBack, j.Deadline.UTC().Format(time.RFC3339))
+	}
+	j.Owner, j.Deadline = p.r.c.Owner, now.Add(p.r.c.ClaimFor).UTC()
+	p.claiming = now
+	return nil
+}
+
+// effect must be called before every effect outside Git's state ref: it makes sure
+// that the claim stands in Git and leaves time for one request.
+func (p *pass) effect(ctx context.Context) error {
+	if err := p.claim(); err != nil {
+		return err
+	}
+	if p.claiming.IsZero() {
+		return nil
+	}
+	if err := p.push(ctx, "claim", nil); err != nil {
+		return err
+	}
+	if !p.holds(p.r.c.Clock.Now()) {
+		return fmt.Errorf("claim: taking it took longer than %s", p.r.c.ClaimFor-p.r.c.RequestTimeout)
+	}
+	return nil
+}
+
+// holds reports whether the claim that stands in Git is ours and leaves time for one
+// request. The time that passed is measured by the monotonic clock.
+func (p *pass) holds(now time.Time) bool {
+	return !p.claimed.IsZero() && p.st.journal.Owner == p.r.c.Owner &&
+		now.Sub(p.claimed) < p.r.c.ClaimFor-p.r.c.RequestTimeout
+}
+
+// release gives the claim up, so that the next process need not wait for its deadline.
+func (p *pass) release(ctx context.Context) error {
+	if p.claimed.IsZero() || p.st.journal.Owner != p.r.c.Owner || p.st.journal.Phase != phaseIdle {
+		return nil
+	}
+	p.st.journal.Owner, p.st.journal.Deadline = "", time.Time{}
+	p.claimed = time.Time{}
+	return p.push(ctx, "release", nil)
+}

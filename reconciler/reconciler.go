@@ -1,0 +1,280 @@
+package reconciler
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/credential"
+	"github.com/driftback/driftback/reconciler/files"
+	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// A Mode says what driftback may do to an environment.
+type Mode string
+
+// The modes. Observe never writes to the platform; Enforce undoes changes made by hand.
+const (
+	Observe Mode = "observe"
+	Sync    Mode = "sync"
+	Enforce Mode = "enforce"
+)
+
+// A Platform is what a pass needs of a live system. *vendors.Target is one.
+type Platform interface {
+	Kinds() []resource.KindInfo
+	Observe(ctx context.Context, r vendors.Request) (*resource.Snapshot, error)
+	Read(ctx context.Context, keys []resource.Key) (*resource.Snapshot, error)
+	Apply(ctx context.Context, c resource.Change) (resource.Resource, error)
+	Activator() (vendors.Activator, bool)
+	Auditor() (vendors.Auditor, bool)
+	Watcher() (vendors.Watcher, bool)
+	Settler() (vendors.Settler, bool)
+}
+
+// An Environment is one live system and where its configuration stands in Git.
+type Environment struct {
+	Name     string
+	Platform Platform
+	Mode     Mode          // default Observe
+	Every    time.Duration // between full passes; default a minute
+	Branch   string        // tracked branch; default main
+	Path     string        // folder of the repository that holds environments/ and shared/; default its root
+	Guard    plan.Limits   // zero: 10 deletions, 20 % changes
+	// OnClose "revert" lets closing a drift pull request deploy Git's value again; default silences.
+	OnClose string
+	// MergeText lets texts that were merged line by line be deployed where the activation checks them.
+	// It is ignored where the platform's activation does not check anything.
+	MergeText bool
+	// Attribution is how much of a person is written to Git: name (default), login or none.
+	Attribution string
+	Allow       credential.Allow
+	// AwaitSettled makes a pass wait for objects that are still being written, as run --once does.
+	AwaitSettled bool
+}
+
+// Config configures a Reconciler. Store, Forge and Environments are required.
+type Config struct {
+	Store        *gitstore.Store
+	Forge        forge.Forge
+	Environments []Environment
+	Clock        vendors.Clock
+	Logger       *slog.Logger
+	// Owner tells this process from others that work on the same repository; default random.
+	Owner string
+	// ClaimFor is how long a claim on an environment holds; default a minute.
+	ClaimFor time.Duration
+	// RequestTimeout bounds one request to a platform, a forge or Git; nothing is begun later than this before the claim's deadline. Default 15 s.
+	RequestTimeout time.Duration
+	// Jitter returns a number in [0, 1); it spreads timers and retries. Default random.
+	Jitter func() float64
+	// OnReport is called after each pass, by the goroutine that made it.
+	OnReport func(Report)
+	// Prefix of branches and refs of ours; default driftback.
+	Prefix string
+}
+
+// claimMargin is added to another owner's deadline before its environment is taken over: it covers
+// clocks that differ.
+const claimMargin = 5 * time.Second
+
+// A Reconciler keeps environments and their Git sides in agreement. It is safe for concurrent use;
+// one environment is worked on by one goroutine at a time.
+type Reconciler struct {
+	c    Config
+	log  *slog.Logger
+	envs map[string]*environment
+}
+
+// New returns a Reconciler; it does no I/O.
+func New(c Config) (*Reconciler, error) {
+	if c.Store == nil || c.Forge == nil {
+		return nil, errors.New("reconciler: a store and a forge are required")
+	}
+	if c.Clock == nil {
+		c.Clock = wallClock{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Owner == "" {
+		c.Owner = rand.Text()
+	}
+	if c.ClaimFor == 0 {
+		c.ClaimFor = time.Minute
+	}
+	if c.RequestTimeout == 0 {
+		c.RequestTimeout = 15 * time.Second
+	}
+	if c.Jitter == nil {
+		c.Jitter = randomJitter
+	}
+	if c.Prefix == "" {
+		c.Prefix = "driftback"
+	}
+	r := &Reconciler{c: c, log: c.Logger, envs: map[string]*environment{}}
+	for _, e := range c.Environments {
+		env, err := newEnvironment(r, e)
+		if err != nil {
+			return nil, err
+		}
+		if r.envs[e.Name] != nil {
+			return nil, fmt.Errorf("environment %s: named twice", e.Name)
+		}
+		r.envs[e.Name] = env
+	}
+	return r, nil
+}
+
+// Environments returns the names, sorted.
+func (r *Reconciler) Environments() []string { return slices.Sorted(maps.Keys(r.envs)) }
+
+// environment is one environment at run time. Its fields below mu belong to whoever holds it.
+type environment struct {
+	Environment
+	r       *Reconciler
+	log     *slog.Logger
+	kinds   []resource.KindInfo
+	schemas map[resource.Kind]*resource.Schema
+	raw     map[resource.Kind]bool
+	refs    refs
+	wake    atomic.Pointer[worker]
+
+	mu    sync.Mutex
+	want  treeAt // of the tracked branch
+	base  treeAt // of the state ref
+	live  treeAt // of the live branch
+	state *state // as loaded from the state ref's tip
+	// claimed is when the claim that we hold was taken, by our own clock; zero when we hold none.
+	claimed time.Time
+}
+
+func newEnvironment(r *Reconciler, e Environment) (*environment, error) {
+	if e.Name == "" || e.Platform == nil {
+		return nil, errors.New("environment: a name and a platform are required")
+	}
+	if e.Mode == "" {
+		e.Mode = Observe
+	}
+	if e.Every == 0 {
+		e.Every = time.Minute
+	}
+	if e.Branch == "" {
+		e.Branch = "main"
+	}
+	if e.Guard == (plan.Limits{}) {
+		e.Guard = plan.DefaultLimits
+	}
+	env := &environment{Environment: e, r: r, log: r.log.With("env", e.Name), schemas: map[resource.Kind]*resource.Schema{}, raw: map[resource.Kind]bool{}}
+	for _, k := range e.Platform.Kinds() {
+		env.kinds = append(env.kinds, k)
+		env.schemas[k.Kind] = k.Schema()
+		env.raw[k.Kind] = k.Raw
+	}
+	env.refs = newRefs(r.c.Prefix, e.Name, e.Branch)
+	own, shared := "environments/"+e.Name, "shared"
+	if e.Path != "" {
+		own, shared = e.Path+"/"+own, e.Path+"/"+shared
+	}
+	env.want.cache, env.base.cache, env.live.cache = files.NewCache(), files.NewCache(), files.NewCache()
+	env.want.layout = files.Layout{Root: own, Shared: shared, Kinds: env.kinds}
+	env.base.layout = files.Layout{Root: baseDir, Kinds: env.kinds}
+	env.live.layout = files.Layout{Root: "", Kinds: env.kinds}
+	return env, nil
+}
+
+// isRaw reports whether the kind's files are bytes.
+func (e *environment) isRaw(k resource.Kind) bool { return e.raw[k] }
+
+// refs are the names in Git of one environment.
+type refs struct {
+	tracked string // refs/heads/main
+	live    string // refs/heads/live/prod
+	state   string // refs/driftback/state/prod
+	drift   string // driftback/drift/prod: a branch, without refs/heads/
+}
+
+func newRefs(prefix, env, branch string) refs {
+	return refs{
+		tracked: "refs/heads/" + branch,
+		live:    "refs/heads/live/" + env,
+		state:   "refs/" + prefix + "/state/" + env,
+		drift:   prefix + "/drift/" + env,
+	}
+}
+
+// treeAt is the parsed form of an environment's files at one commit.
+type treeAt struct {
+	layout files.Layout
+	commit gitstore.ID
+	tree   *files.Tree
+	cache  *files.Cache // what was parsed of its blobs
+}
+
+// move brings the tree to another commit, reading only what differs. On an error t is unchanged.
+func (t *treeAt) move(s *gitstore.Store, to gitstore.ID) error {
+	if t.tree != nil && t.commit == to {
+		return nil
+	}
+	next, err := t.at(s, to)
+	if err == nil {
+		*t = next
+	}
+	return err
+}
+
+// at returns the tree at another commit and leaves t as it is.
+func (t *treeAt) at(s *gitstore.Store, to gitstore.ID) (treeAt, error) {
+	read := func(id [20]byte, limit int64) ([]byte, error) {
+		b, err := s.Blob(id, limit)
+		if errors.Is(err, gitstore.ErrTooLarge) {
+			return nil, fmt.Errorf("%w: %w", files.ErrTooLarge, err)
+		}
+		return b, err
+	}
+	next := treeAt{layout: t.layout, commit: to, cache: t.cache}
+	if t.tree != nil {
+		if t.commit == to {
+			return *t, nil
+		}
+		var ds []files.Delta
+		for _, p := range t.layout.Prefixes() {
+			if err := s.Diff(t.commit, to, p, func(d gitstore.Delta) error {
+				ds = append(ds, files.Delta{Path: d.Path, Old: file(d.Old), New: file(d.New)})
+				return nil
+			}); err != nil {
+				return next, err
+			}
+		}
+		var err error
+		next.tree, err = t.tree.Update(ds, read)
+		return next, err
+	}
+	var fs []files.File
+	for _, p := range t.layout.Prefixes() {
+		if err := s.Files(to, p, func(f gitstore.File) error {
+			fs = append(fs, file(f))
+			return nil
+		}); err != nil {
+			return next, err
+		}
+	}
+	var err error
+	next.tree, err = t.layout.Load(fs, read, t.cache)
+	return next, err
+}
+
+func file(f gitstore.File) files.File {
+	return files.File{Path: f.Path, ID: f.ID, Mode: uint32(f.Mode)}
+}

@@ -1,0 +1,198 @@
+package reconciler
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// idMap remembers which object bears which name, per kind and opaque platform
+// id, so that a rename is told from a deletion and a creation.
+type idMap map[resource.Kind]map[string]idEntry
+
+type idEntry struct {
+	Name   string   `json:"name"`
+	Former []string `json:"former,omitempty"` // newest last
+}
+
+// maxFormer bounds how many former names are remembered of one object.
+const maxFormer = 10
+
+func (m idMap) clone() idMap {
+	c := make(idMap, len(m))
+	for k, byID := range m {
+		c[k] = maps.Clone(byID)
+	}
+	return c
+}
+
+// idOf returns the id that bears the name.
+func (m idMap) idOf(k resource.Key) (string, bool) {
+	for id, e := range m[k.Kind] {
+		if e.Name == k.Name {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// observe takes note of what a reading says of names and ids. known reports
+// whether an object that is not listed is known to be gone. An id that was seen
+// under another name keeps that name as a former one.
+func (m idMap) observe(live *resource.Snapshot) idMap {
+	out := m
+	cloned := false
+	for e := range live.Entries() {
+		if e.Origin == nil || e.Origin.ID == "" {
+			continue
+		}
+		old, ok := out[e.Key.Kind][e.Origin.ID]
+		if ok && old.Name == e.Key.Name {
+			continue
+		}
+		if !cloned {
+			out, cloned = m.clone(), true
+		}
+		if out[e.Key.Kind] == nil {
+			out[e.Key.Kind] = map[string]idEntry{}
+		}
+		next := idEntry{Name: e.Key.Name}
+		if ok {
+			next.Former = append(slices.DeleteFunc(slices.Clone(old.Former), func(n string) bool { return n == e.Key.Name }), old.Name)
+			if over := len(next.Former) - maxFormer; over > 0 {
+				next.Former = next.Former[over:]
+			}
+		}
+		out[e.Key.Kind][e.Origin.ID] = next
+	}
+	return out
+}
+
+// prune forgets ids whose object is neither live nor in base.
+func (m idMap) prune(live, base *resource.Snapshot) {
+	for kind, byID := range m {
+		for id, e := range byID {
+			k := resource.Key{Kind: kind, Name: e.Name}
+			le, isLive := live.Entry(k)
+			_, inBase := base.Entry(k)
+			taken := isLive && le.Origin != nil && le.Origin.ID != "" && le.Origin.ID != id
+			if taken || !isLive && live.Covers(k) && !inBase {
+				delete(byID, id)
+			}
+		}
+		if len(byID) == 0 {
+			delete(m, kind)
+		}
+	}
+}
+
+// renames finds, on one side, which key that appeared since base is the new name
+// of which key that vanished.
+type renames struct {
+	base, side *resource.Snapshot
+	appeared   []resource.Key
+	vanished   map[resource.Key]bool
+	out        map[resource.Key]resource.Key
+}
+
+func findAppeared(base, side *resource.Snapshot) *renames {
+	r := &renames{base: base, side: side, vanished: map[resource.Key]bool{}, out: map[resource.Key]resource.Key{}}
+	for k, h := range differing(base, side, side) {
+		switch {
+		case h.base.IsZero():
+			r.appeared = append(r.appeared, k)
+		case h.want.IsZero() && side.Covers(k):
+			r.vanished[k] = true
+		}
+	}
+	return r
+}
+
+func (r *renames) take(appeared, vanished resource.Key) {
+	if _, done := r.out[appeared]; !done && r.vanished[vanished] {
+		r.out[appeared] = vanished
+		delete(r.vanished, vanished)
+	}
+}
+
+// byContent pairs what is left by equal content, where that is unambiguous and
+// the kind has no ids that would tell: a moved file.
+func (r *renames) byContent(raw func(resource.Kind) bool) {
+	gone := map[resource.Hash][]resource.Key{}
+	for k := range r.vanished {
+		if raw(k.Kind) {
+			gone[r.base.Hash(k)] = append(gone[r.base.Hash(k)], k)
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	came := map[resource.Hash][]resource.Key{}
+	for _, k := range r.appeared {
+		if _, done := r.out[k]; !done && raw(k.Kind) {
+			came[r.side.Hash(k)] = append(came[r.side.Hash(k)], k)
+		}
+	}
+	for h, from := range gone {
+		if to := came[h]; len(from) == 1 && len(to) == 1 {
+			r.take(to[0], from[0])
+		}
+	}
+}
+
+// liveRenames returns, for each key that appeared on the platform, the key it had in base.
+func liveRenames(base, live *resource.Snapshot, ids idMap, raw func(resource.Kind) bool) map[resource.Key]resource.Key {
+	r := findAppeared(base, live)
+	if len(r.appeared) == 0 || len(r.vanished) == 0 {
+		return nil
+	}
+	for _, k := range r.appeared {
+		e, _ := live.Entry(k)
+		if e.Origin == nil || e.Origin.ID == "" {
+			continue
+		}
+		id, ok := ids[k.Kind][e.Origin.ID]
+		if !ok {
+			continue
+		}
+		for _, name := range append(slices.Clone(id.Former), id.Name) {
+			r.take(k, resource.Key{Kind: k.Kind, Name: name})
+		}
+	}
+	r.byContent(raw)
+	return r.out
+}
+
+// wantRenames returns, for each key that appeared in Git, the key it had in base:
+// by the map where the appeared name is a former one of the vanished object, else
+// by the hint that the file gives.
+func wantRenames(base, want *resource.Snapshot, ids idMap, hints map[resource.Key]resource.Key, raw func(resource.Kind) bool) map[resource.Key]resource.Key {
+	r := findAppeared(base, want)
+	if len(r.appeared) == 0 || len(r.vanished) == 0 {
+		return nil
+	}
+	appeared := map[resource.Key]bool{}
+	for _, k := range r.appeared {
+		appeared[k] = true
+	}
+	for _, v := range slices.SortedFunc(maps.Keys(r.vanished), resource.Key.Compare) {
+		id, ok := ids.idOf(v)
+		if !ok {
+			continue
+		}
+		for _, name := range slices.Backward(ids[v.Kind][id].Former) {
+			if k := (resource.Key{Kind: v.Kind, Name: name}); appeared[k] {
+				r.take(k, v)
+				break
+			}
+		}
+	}
+	for _, k := range r.appeared {
+		if v, ok := hints[k]; ok {
+			r.take(k, v)
+		}
+	}
+	r.byContent(raw)
+	return r.out
+}

@@ -1,0 +1,157 @@
+package reconciler
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// File puts a request into the environment's state ref, where the next pass of any
+// daemon finds it. Filing the same request twice files one.
+func (r *Reconciler) File(ctx context.Context, env string, q Request) error {
+	e, ok := r.envs[env]
+	if !ok {
+		return fmt.Errorf("environment %s: not configured", env)
+	}
+	q.At = r.c.Clock.Now().UTC()
+	return e.amend(ctx, "request to "+q.Do, func(*state) (gitstore.Edit, error) {
+		body := marshal(q)
+		id := sha256.Sum256(body)
+		return gitstore.Edit{requestsDir + "/" + q.Do + "-" + hex.EncodeToString(id[:6]) + ".json": body}, nil
+	})
+}
+
+// amend adds a commit to the state ref, trying again when somebody else was faster.
+func (e *environment) amend(ctx context.Context, why string, edit func(*state) (gitstore.Edit, error)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for tries := 0; ; tries++ {
+		p := &pass{environment: e, store: e.r.c.Store, start: e.r.c.Clock.Now()}
+		var err error
+		if p.git, err = p.store.Sync(ctx); err != nil {
+			return fmt.Errorf("sync: %w", err)
+		}
+		tip := p.git[e.refs.state]
+		if tip.IsZero() {
+			return fmt.Errorf("environment %s: it was never observed yet; `driftback run --once %s` makes the first pass", e.Name, e.Name)
+		}
+		s, err := p.readState(tip)
+		if err != nil {
+			return err
+		}
+		ed, err := edit(s)
+		if err != nil || len(ed) == 0 {
+			return err
+		}
+		c, err := p.writeCommit(tip, ed, gitstore.Signature{}, stateSubject+why+"\n")
+		if err != nil {
+			return err
+		}
+		err = p.store.Push(ctx, gitstore.Update{Ref: e.refs.state, Old: tip, New: c.ID})
+		if err == nil || !errors.Is(err, gitstore.ErrStale) || tries == 10 {
+			return err
+		}
+	}
+}
+
+// answerRequests carries out what people asked for; it is part of the pass's state change.
+func (p *pass) answerRequests() error {
+	for _, name := range sortedKeys(p.st.requests) {
+		q := p.st.requests[name]
+		if err := p.answer(q); err != nil {
+			return fmt.Errorf("request %s: %w", name, err)
+		}
+		p.log.Info("request carried out", "request", q.Do, "by", q.By, "objects", len(q.Keys))
+		delete(p.st.requests, name)
+	}
+	return nil
+}
+
+func (p *pass) answer(q Request) error {
+	d := &p.st.decisions
+	switch q.Do {
+	case DoAccept:
+		if d.Accepted == nil {
+			d.Accepted = map[resource.Key]resource.Hash{}
+		}
+		maps.Copy(d.Accepted, q.Keys)
+		p.unsilence(q.Keys)
+	case DoRevert:
+		return p.revert(q.Keys)
+	case DoIgnore:
+		if d.Ignored == nil {
+			d.Ignored = map[resource.Key]ignored{}
+		}
+		for k, h := range q.Keys {
+			d.Ignored[k] = ignored{Hash: h, Until: q.Until}
+		}
+	case DoSuspend:
+		d.Suspended = &suspension{By: q.By, Reason: q.Reason, At: q.At}
+	case DoResume:
+		d.Suspended = nil
+		d.Holds = nil
+	case DoTrustGit:
+		return p.trustGit()
+	default:
+		p.log.Warn("a request of a kind that this version does not know is dropped", "request", q.Do)
+	}
+	return nil
+}
+
+// trustGit ends the first import by an operator's word: where both sides differ, Git is right.
+func (p *pass) trustGit() error {
+	p.st.seen.Adopted = true
+	base, want := p.baseNow(), p.want.snapshot()
+	for k, h := range differing(base, want, p.seen) {
+		if !h.base.IsZero() || h.want.IsZero() || h.live.IsZero() {
+			continue
+		}
+		r, err := p.seen.Resource(k)
+		if err != nil {
+			return err
+		}
+		p.setBase(k, r)
+	}
+	return nil
+}
+
+// expire forgets decisions about values that live no longer has.
+func (p *pass) expire() {
+	d := &p.st.decisions
+	gone := func(k resource.Key, h resource.Hash) bool {
+		now := p.seen.Hash(k)
+		return now != h && (!now.IsZero() || p.seen.Covers(k))
+	}
+	maps.DeleteFunc(d.Silenced, gone)
+	maps.DeleteFunc(d.Accepted, gone)
+	maps.DeleteFunc(d.Ignored, func(k resource.Key, i ignored) bool {
+		return gone(k, i.Hash) || !i.Until.IsZero() && p.start.After(i.Until)
+	})
+	want := p.want.snapshot()
+	d.Holds = slices.DeleteFunc(d.Holds, func(h Hold) bool {
+		for k, was := range h.Keys {
+			if want.Hash(k) != was {
+				p.log.Info("hold ended: Git wants something else now", "key", k.String(), "deployment", h.Deployment)
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// silent reports whether people said that this live value is not to be proposed.
+func (p *pass) silent(k resource.Key, live resource.Hash) bool {
+	d := p.st.decisions
+	if h, ok := d.Silenced[k]; ok && h == live {
+		return true
+	}
+	i, ok := d.Ignored[k]
+	return ok && i.Hash == live
+}

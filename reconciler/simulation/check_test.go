@@ -1,0 +1,274 @@
+package simulation
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+var noGuard = plan.Limits{Deletes: -1, Share: -1, MinShare: 1000}
+
+// checker holds the promises against what happens outside of the daemons. It reads
+// Git and the platform by itself and shares no code with what it checks but the
+// object store.
+type checker struct {
+	w      *world
+	inLive map[resource.Key]map[string]bool // every value that was ever pushed to the live branch
+	shown  map[resource.Key]time.Time       // when the live branch last said that the object is there
+	reject map[string]int
+}
+
+func newChecker(w *world) *checker {
+	return &checker{w: w, inLive: map[resource.Key]map[string]bool{}, shown: map[resource.Key]time.Time{}, reject: map[string]int{}}
+}
+
+// tree reads the things below a folder of a commit, each as the text of its value.
+func (w *world) tree(commit gitstore.ID, folder string) map[resource.Key]string {
+	out := map[resource.Key]string{}
+	if commit.IsZero() {
+		return out
+	}
+	err := w.store.Files(commit, strings.TrimPrefix(folder+"/"+string(kind), "/"), func(f gitstore.File) error {
+		out[keyOf(f.Path)] = w.value(f.ID)
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+func keyOf(p string) resource.Key {
+	return resource.Key{Kind: kind, Name: strings.TrimSuffix(path.Base(p), ".yaml")}
+}
+
+// value decodes a file with a YAML library of its own.
+func (w *world) value(id gitstore.ID) string {
+	b, err := w.store.Blob(id, 0)
+	if err != nil {
+		panic(err)
+	}
+	var m map[string]any
+	if err := yaml.Unmarshal(b, &m); err != nil {
+		panic(err)
+	}
+	delete(m, "$renamedFrom")
+	return resource.Text(resource.Spec(m))
+}
+
+func (w *world) refs() gitstore.Refs {
+	r, err := w.store.Sync(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// claim reads who holds the environment.
+func (c *checker) claim() (owner string, deadline time.Time, phase, commit string) {
+	var j struct {
+		Owner, Phase, Commit string
+		Deadline             time.Time
+	}
+	tip := c.w.refs()[stateRef]
+	if f, ok, err := c.w.store.File(tip, "deployment.json"); !tip.IsZero() && err == nil && ok {
+		b, err := c.w.store.Blob(f.ID, 0)
+		if err == nil {
+			err = json.Unmarshal(b, &j)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	return j.Owner, j.Deadline, j.Phase, j.Commit
+}
+
+func (c *checker) holds(owner, what string) {
+	got, deadline, _, _ := c.claim()
+	if got != owner || c.w.now.After(deadline) {
+		c.w.fail("5 one writer", "%s by %s while %q holds the environment until %s", what, owner, got, deadline.Format("15:04:05"))
+	}
+}
+
+func (c *checker) forgeWrite(owner string) { c.holds(owner, "forge write") }
+
+// pushed checks what a daemon has just pushed.
+func (c *checker) pushed(owner string, ups []gitstore.Update) {
+	for _, u := range ups {
+		if u.Ref != stateRef {
+			c.holds(owner, "push of "+u.Ref)
+		}
+		if u.Ref == liveRef {
+			c.liveMoved(u.Old, u.New)
+		}
+		if u.Ref == mainRef {
+			c.w.fail("never pushes to a protected branch", "%s pushed %s", owner, u.Ref)
+		}
+	}
+}
+
+// liveMoved checks promise 3 and "no phantom": what the live branch says was true.
+func (c *checker) liveMoved(old, now gitstore.ID) {
+	c.w.refs()
+	var commits []gitstore.Commit
+	err := c.w.store.Log(now, []gitstore.ID{old}, func(x gitstore.Commit) error {
+		commits = append(commits, x)
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, x := range slices.Backward(commits) {
+		var parent gitstore.ID
+		if len(x.Parents) > 0 {
+			parent = x.Parents[0]
+		}
+		err := c.w.store.Diff(parent, x.ID, string(kind), func(d gitstore.Delta) error {
+			c.said(keyOf(d.Path), d.New.ID)
+			return nil
+		})
+		if err != nil {
+			panic(err)
+		}
+	}
+}
+
+func (c *checker) said(k resource.Key, blob gitstore.ID) {
+	want := ""
+	if !blob.IsZero() {
+		want = c.w.value(blob)
+		if c.inLive[k] == nil {
+			c.inLive[k] = map[string]bool{}
+		}
+		c.inLive[k][want] = true
+	}
+	history := c.w.platform.History(k)
+	ok := want == "" && len(history) == 0
+	for i, v := range history {
+		got := ""
+		if v.Spec != nil {
+			got = resource.Text(v.Spec)
+		}
+		until := c.w.now
+		if i+1 < len(history) {
+			until = history[i+1].When
+		}
+		if got == want && !until.Before(c.shown[k]) {
+			ok = true
+		}
+	}
+	if !ok {
+		c.w.fail("3 absence is not deletion, and no phantom", "the live branch says %s = %q; since %s it never was", k, want, c.shown[k].Format("15:04:05"))
+	}
+	c.shown[k] = c.w.now
+}
+
+// applied checks what a daemon has just written to the platform.
+func (c *checker) applied(owner string, ch resource.Change, before map[resource.Key]resource.Spec, err error) {
+	after := c.w.platform.State()
+	if maps.EqualFunc(before, after, func(a, b resource.Spec) bool { return resource.Equal(a, b) }) {
+		return
+	}
+	if err != nil {
+		c.w.fail("2 compare and set", "%s %s was refused (%v) and yet done", ch.Action(), ch.Key(), err)
+	}
+	c.holds(owner, "write of "+ch.Key().String())
+	c.w.stat["writes"]++
+	for k, spec := range before {
+		if resource.Equal(spec, after[k]) && after[k] != nil {
+			continue
+		}
+		if ch.Before == nil || ch.Before.Key != k || !resource.Equal(ch.Before.Spec, spec) {
+			c.w.fail("2 nothing unseen is overwritten", "%s was %s, not what %s decided on", k, resource.Text(spec), owner)
+		}
+		if who := c.writer(k, spec); who != "driftback" && !c.inLive[k][resource.Text(spec)] {
+			c.w.fail("1 nothing seen is lost", "%s = %s, typed by %s, is overwritten and not in Git", k, resource.Text(spec), who)
+		}
+	}
+	c.written(ch)
+}
+
+// writer tells who gave the object this value.
+func (c *checker) writer(k resource.Key, spec resource.Spec) string {
+	for _, v := range slices.Backward(c.w.platform.History(k)) {
+		if resource.Equal(v.Spec, spec) {
+			return v.Who
+		}
+	}
+	return "nobody"
+}
+
+// written checks that the new value is what the commit under deployment says, field by field;
+// fields of live's own may stay.
+func (c *checker) written(ch resource.Change) {
+	_, _, phase, commit := c.claim()
+	if phase != "intent" && phase != "undo" {
+		c.w.fail("6 one path to production", "write of %s without a journalled intent", ch.Key())
+		return
+	}
+	id, err := gitstore.ParseID(commit)
+	if err != nil {
+		c.w.fail("6 one path to production", "the journal names no commit: %v", err)
+		return
+	}
+	if ok, err := c.w.store.IsAncestor(id, c.w.refs()[mainRef]); err != nil || !ok && c.reject["rewrites"] == 0 {
+		c.w.fail("6 one path to production", "deployed commit %.7s is not of the tracked branch", commit)
+	}
+	if phase == "undo" {
+		return
+	}
+	want := c.w.tree(id, "environments/"+envName)
+	if ch.After == nil || ch.Action() == resource.Rename {
+		if v, there := want[ch.Before.Key]; there {
+			c.w.fail("3 absence is not deletion", "%s is deleted while Git says %s", ch.Before.Key, v)
+		}
+	}
+	if ch.After == nil {
+		return
+	}
+	var git map[string]any
+	if json.Unmarshal([]byte(cmp.Or(want[ch.After.Key], "{}")), &git) != nil {
+		panic("value of " + ch.After.Key.String())
+	}
+	for f, v := range ch.After.Spec {
+		if git[f] != v && (ch.Before == nil || ch.Before.Spec[f] != v) {
+			c.w.fail("6 one path to production", "%s.%s = %v stands neither in Git nor on the platform", ch.After.Key, f, v)
+		}
+	}
+}
+
+// afterPass checks what must hold between passes.
+func (c *checker) afterPass(reconciler.Report, error) {
+	pulls, err := c.w.forge.Pulls(context.Background(), forge.Filter{State: forge.Open})
+	if err != nil {
+		panic(err)
+	}
+	heads := map[string]int{}
+	for _, p := range pulls {
+		if p.Author != "ann" {
+			heads[p.Head]++
+		}
+	}
+	for head, n := range heads {
+		if n > 1 {
+			c.w.fail("4 twice is once", "%d open pull requests of %s", n, head)
+		}
+	}
+}
+
+func sortedKeys[V any](m map[resource.Key]V) []resource.Key {
+	return slices.SortedFunc(maps.Keys(m), resource.Key.Compare)
+}

@@ -1,0 +1,255 @@
+package reconciler
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// The files of a state ref. base/ and deployment/ hold objects in the layout of
+// the environment's own files.
+const (
+	seenFile       = "seen.json"
+	idsFile        = "ids.json"
+	decisionsFile  = "decisions.json"
+	deploymentFile = "deployment.json"
+	requestsDir    = "requests"
+	baseDir        = "base"
+	deploymentDir  = "deployment"
+)
+
+// stateSubject begins the message of every state commit, so that a tip which is not ours is noticed.
+const stateSubject = "driftback state: "
+
+// maxStateFile bounds what is read of one JSON file of the state, in bytes.
+const maxStateFile = 64 << 20
+
+// state is what an environment's state ref says, as Go values. It is loaded from
+// one commit, changed by a pass, and written as a difference.
+type state struct {
+	tip       gitstore.ID
+	seen      seen
+	ids       idMap
+	decisions decisions
+	journal   journal
+	requests  map[string]Request // by file name
+	raw       map[string][]byte  // the files as they stand in tip
+}
+
+// seen is what the last passes took note of.
+type seen struct {
+	Head   gitstore.ID    `json:"head,omitzero"` // last commit of the tracked branch that was decided on
+	Branch string         `json:"branch,omitempty"`
+	Path   string         `json:"path,omitempty"`
+	Tenant string         `json:"tenant,omitempty"`
+	Scope  resource.Scope `json:"scope,omitzero"` // of the reading that gave base
+	// Adopted is set once the first import was merged, or an operator said that Git is to be trusted.
+	Adopted   bool       `json:"adopted,omitempty"`
+	Proposals []proposal `json:"proposals,omitempty"`
+}
+
+// A proposal is a pull request of ours: what its branch says that live is.
+type proposal struct {
+	Branch string      `json:"branch"`
+	Base   gitstore.ID `json:"base"` // commit of the tracked branch that it was built on
+	Head   gitstore.ID `json:"head"` // commit that we put on the branch
+	// Keys are the proposed objects with the hash of the live value; zero proposes a deletion.
+	Keys map[resource.Key]resource.Hash `json:"keys"`
+	Init bool                           `json:"init,omitempty"`
+	// Number of the pull request, once known.
+	Number int `json:"number,omitempty"`
+	// Accepted asks the forge to merge it.
+	Accepted bool `json:"accepted,omitempty"`
+	// Foreign is set when a person pushed to the branch: it is theirs from then on.
+	Foreign bool `json:"foreign,omitempty"`
+	// Closed is set when a person closed it: its values are silenced.
+	Closed bool `json:"closed,omitempty"`
+}
+
+// decisions are what people decided for this environment.
+type decisions struct {
+	Suspended *suspension                    `json:"suspended,omitempty"`
+	Silenced  map[resource.Key]resource.Hash `json:"silenced,omitempty"` // live values whose pull request was closed
+	Ignored   map[resource.Key]ignored       `json:"ignored,omitempty"`
+	Holds     []Hold                         `json:"holds,omitempty"`
+	Halt      *Halt                          `json:"halt,omitempty"`
+	Accepted  map[resource.Key]resource.Hash `json:"accepted,omitempty"` // live values to be merged into Git
+}
+
+type suspension struct {
+	By     string    `json:"by,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+}
+
+type ignored struct {
+	Hash  resource.Hash `json:"hash"`
+	Until time.Time     `json:"until,omitzero"` // zero: as long as the value stays
+}
+
+// A Hold keeps objects with the values that failed from being tried again, until
+// Git wants something else for one of them or somebody resumes the environment.
+type Hold struct {
+	Deployment string                         `json:"deployment"`
+	Keys       map[resource.Key]resource.Hash `json:"keys"` // what Git wanted
+	Reason     string                         `json:"reason"`
+	At         time.Time                      `json:"at"`
+}
+
+// A Halt stops an environment until somebody resumes it.
+type Halt struct {
+	Cause  string `json:"cause"`  // rewritten, tenant, branch: what an answer must name
+	Detail string `json:"detail"` // the value that the answer accepts: a commit, a tenant
+	Reason string `json:"reason"`
+}
+
+// phase of a deployment.
+type phase string
+
+const (
+	phaseIdle   phase = ""       // no deployment; owner and deadline may still be a claim
+	phaseIntent phase = "intent" // steps may have been carried out
+	phaseUndo   phase = "undo"   // steps are being undone
+)
+
+// journal is the claim on the environment and the deployment under way.
+type journal struct {
+	Owner    string    `json:"owner,omitempty"`
+	Deadline time.Time `json:"deadline,omitzero"`
+
+	ID      string        `json:"id,omitempty"`
+	Phase   phase         `json:"phase,omitempty"`
+	Commit  gitstore.ID   `json:"commit,omitzero"`
+	Trigger string        `json:"trigger,omitempty"`
+	Started time.Time     `json:"started,omitzero"`
+	Cause   string        `json:"cause,omitempty"` // why it is being undone
+	Steps   []journalStep `json:"steps,omitempty"`
+}
+
+// journalStep is one change, by keys and hashes. The bodies stand in deployment/N/before and deployment/N/after.
+// Base becomes what the tracked branch says of the keys at the deployment's commit.
+type journalStep struct {
+	Before resource.Key  `json:"before,omitzero"` // zero where the change creates
+	After  resource.Key  `json:"after,omitzero"`  // zero where it deletes
+	From   resource.Hash `json:"from"`
+	To     resource.Hash `json:"to"`
+}
+
+// newState is the state of an environment that was never seen.
+func newState() *state {
+	return &state{raw: map[string][]byte{}, requests: map[string]Request{}}
+}
+
+// parseState reads the JSON files of a state commit.
+func parseState(tip gitstore.ID, files map[string][]byte) (*state, error) {
+	s := newState()
+	s.tip, s.raw = tip, files
+	for name, into := range map[string]any{seenFile: &s.seen, idsFile: &s.ids, decisionsFile: &s.decisions, deploymentFile: &s.journal} {
+		if b, ok := files[name]; ok {
+			if err := json.Unmarshal(b, into); err != nil {
+				return nil, fmt.Errorf("state %s: %w", name, err)
+			}
+		}
+	}
+	for name, b := range files {
+		if path.Dir(name) != requestsDir {
+			continue
+		}
+		var r Request
+		if err := json.Unmarshal(b, &r); err != nil {
+			return nil, fmt.Errorf("state %s: %w", name, err)
+		}
+		s.requests[path.Base(name)] = r
+	}
+	return s, nil
+}
+
+// edit returns what must change in the state's tree for the JSON files to say what s says.
+func (s *state) edit() gitstore.Edit {
+	e := gitstore.Edit{}
+	put := func(name string, v any, empty bool) {
+		var b []byte
+		if !empty {
+			b = marshal(v)
+		}
+		if old, ok := s.raw[name]; string(old) != string(b) || ok != (b != nil) {
+			e[name] = b
+		}
+	}
+	put(seenFile, s.seen, false)
+	put(idsFile, s.ids, len(s.ids) == 0)
+	put(decisionsFile, s.decisions, s.decisions.empty())
+	put(deploymentFile, s.journal, s.journal.empty())
+	for name := range s.raw {
+		if path.Dir(name) == requestsDir {
+			if _, kept := s.requests[path.Base(name)]; !kept {
+				e[name] = nil
+			}
+		}
+	}
+	return e
+}
+
+func marshal(v any) []byte {
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		panic("reconciler: " + err.Error()) // plain data always marshals
+	}
+	return append(b, '\n')
+}
+
+func (d decisions) empty() bool {
+	return d.Suspended == nil && d.Halt == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted) == 0
+}
+
+func (j journal) empty() bool { return j.Owner == "" && j.Phase == phaseIdle }
+
+func (s *state) clone() *state {
+	c := *s
+	c.ids = s.ids.clone()
+	c.requests = maps.Clone(s.requests)
+	c.decisions.Silenced = maps.Clone(s.decisions.Silenced)
+	c.decisions.Ignored = maps.Clone(s.decisions.Ignored)
+	c.decisions.Accepted = maps.Clone(s.decisions.Accepted)
+	c.decisions.Holds = slices.Clone(s.decisions.Holds)
+	c.seen.Proposals = slices.Clone(s.seen.Proposals)
+	for i, p := range c.seen.Proposals {
+		c.seen.Proposals[i].Keys = maps.Clone(p.Keys)
+	}
+	c.journal.Steps = slices.Clone(s.journal.Steps)
+	return &c
+}
+
+// isStateCommit reports whether a commit on the state ref was made by driftback.
+func isStateCommit(c gitstore.Commit) bool { return strings.HasPrefix(c.Message, stateSubject) }
+
+// A Request is what a person asked for through the command line or a comment. It
+// travels in the state ref, so that any daemon carries it out at its next pass.
+type Request struct {
+	Do string `json:"do"` // accept, revert, ignore, suspend, resume, trust-git
+	// Keys are the objects meant, with the live value that the person saw. What has changed since is left alone.
+	Keys   map[resource.Key]resource.Hash `json:"keys,omitempty"`
+	Until  time.Time                      `json:"until,omitzero"`
+	By     string                         `json:"by,omitempty"`
+	Reason string                         `json:"reason,omitempty"`
+	// Detail is what a resume accepts: see Halt.
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+}
+
+// What a Request can ask for.
+const (
+	DoAccept   = "accept"
+	DoRevert   = "revert"
+	DoIgnore   = "ignore"
+	DoSuspend  = "suspend"
+	DoResume   = "resume"
+	DoTrustGit = "trust-git"
+)
