@@ -57,7 +57,12 @@ func listed(o Object) string {
 func commitSubject(env string, os []Object) string {
 	env = clip(subject(env), 24)
 	if len(os) != 1 {
-		return clip(fmt.Sprintf("%s: %s: %s", env, objects(len(os)), count(os)), maxSubject)
+		c := count(os)
+		c.Conflicts = 0
+		if out := fmt.Sprintf("%s: %s: %s", env, objects(len(os)), c); len(out) <= maxSubject {
+			return out
+		}
+		return fmt.Sprintf("%s: %s differ", env, objects(len(os)))
 	}
 	verb := map[resource.Action]string{
 		resource.Create: "add", resource.Update: "change", resource.Delete: "delete", resource.Rename: "rename",

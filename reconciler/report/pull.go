@@ -200,8 +200,18 @@ func conflictRow(c merge.Conflict) string {
 	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", field, side(c, c.Base), side(c, c.Ours), side(c, c.Theirs), unpiped(remark(c.Reason)))
 }
 
-// side shows a value of a conflict. Of a whole object it says only whether it is there.
+// side shows a value of a conflict in a table.
 func side(c merge.Conflict, v any) string {
+	text, value := sideText(c, v)
+	if !value {
+		return text
+	}
+	return cell(clip(text, maxName))
+}
+
+// sideText shows a value of a conflict, and whether it is one rather than a
+// description: of a whole object it says only whether it is there.
+func sideText(c merge.Conflict, v any) (string, bool) {
 	if s, ok := v.(resource.Spec); ok {
 		if v = nil; s != nil {
 			v = map[string]any(s)
@@ -210,14 +220,14 @@ func side(c merge.Conflict, v any) string {
 	m, isMap := v.(map[string]any)
 	switch {
 	case v == nil:
-		return "absent"
-	case len(c.Path) == 0 && isMap && isRaw(m):
+		return "absent", false
+	case len(c.Path) == 0 && isMap && len(m) > 0 && isRaw(m):
 		s, _ := m[resource.Content].(string)
-		return fmt.Sprintf("%d bytes", len(s))
+		return fmt.Sprintf("%d bytes", len(s)), false
 	case len(c.Path) == 0 && isMap:
-		return "present"
+		return "present", false
 	}
-	return cell(clip(inline(v), maxName))
+	return inline(v), true
 }
 
 func (p Pull) next() string {

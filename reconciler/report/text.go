@@ -68,7 +68,8 @@ func (o TextOptions) object(b *strings.Builder, obj Object) {
 			name  string
 			value any
 		}{{"base", c.Base}, {"Git ", c.Ours}, {"live", c.Theirs}} {
-			b.WriteString("      " + s.name + "  " + clip(visible(inline(s.value), false), maxLine) + "\n")
+			text, _ := sideText(c, s.value)
+			b.WriteString("      " + s.name + "  " + clip(visible(text, false), maxLine) + "\n")
 		}
 	}
 	for _, l := range obj.difference() {
@@ -207,12 +208,14 @@ func YAML(w io.Writer, os []Object) error {
 	if err != nil {
 		return fmt.Errorf("report as YAML: %w", err)
 	}
-	enc := yaml.NewEncoder(w)
+	b.Reset()
+	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
 	if err := enc.Encode(n); err != nil {
-		return err
+		return fmt.Errorf("report as YAML: %w", err)
 	}
-	return enc.Close()
+	_, err = b.WriteTo(w)
+	return err
 }
 
 // node reads one JSON value, keeping the order of fields and the digits of numbers.
@@ -246,7 +249,5 @@ func node(dec *json.Decoder) (*yaml.Node, error) {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: fmt.Sprint(t)}, nil
 	}
 	n := &yaml.Node{}
-	s, _ := t.(string)
-	n.SetString(s)
-	return n, nil
+	return n, n.Encode(t) // quotes what YAML 1.1 would read as something else too
 }
