@@ -316,7 +316,7 @@ func TestWriteErrors(t *testing.T) {
 	require.ErrorIs(t, report.JSON(full{}, samples()), errFull)
 	require.ErrorIs(t, report.Markdown(full{}, samples()), errFull)
 	require.Error(t, report.YAML(full{}, samples()))
-	odd := []report.Object{{Change: resource.Change{Before: res("queue/x", resource.Spec{}), After: res("queue/x", resource.Spec{"\xff": true})}}}
+	odd := []report.Object{{Change: resource.Change{Before: res("queue/x", resource.Spec{}), After: res("queue/x", resource.Spec{"a": map[string]any{"\xff": true}})}}}
 	require.ErrorContains(t, report.JSON(&strings.Builder{}, odd), "valid UTF-8")
 	odd = []report.Object{{Change: resource.Change{Before: res("queue/x", resource.Spec{})}, Conflicts: []merge.Conflict{{Base: map[string]any{"\xff": true}}}}}
 	require.ErrorContains(t, report.YAML(&strings.Builder{}, odd), "report queue/x: ")
