@@ -23,7 +23,7 @@ const (
 )
 
 // MarshalValue returns a canonical value as JSON from which UnmarshalValue
-// restores it exactly. A nil value is null. Names of fields must be valid UTF-8.
+// restores it exactly. A nil value is null. Names of fields, references and secrets must be valid UTF-8.
 func MarshalValue(v any) ([]byte, error) {
 	p, err := pack(v)
 	if err != nil {
@@ -51,11 +51,14 @@ func pack(v any) (any, error) {
 		}
 		return v, nil
 	case resource.Ref:
-		if k, err := resource.ParseKey(v.String()); err != nil || k != v.Key {
-			return nil, fmt.Errorf("reference %s cannot be written", v)
+		if k, err := resource.ParseKey(v.String()); err != nil || k != v.Key || !utf8.ValidString(v.String()) {
+			return nil, fmt.Errorf("the reference %q cannot be written", v)
 		}
 		return map[string]any{markRef: v.String()}, nil
 	case resource.Secret:
+		if !utf8.ValidString(v.Name) {
+			return nil, fmt.Errorf("the secret %q cannot be written", v.Name)
+		}
 		return map[string]any{markSecret: v.Name}, nil
 	case resource.Spec:
 		return pack(map[string]any(v))
