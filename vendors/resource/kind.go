@@ -128,9 +128,10 @@ func (a At) Elem() At { return a.Key("[]") }
 
 // Normalize returns the spec as the descriptor wants it: volatile fields and
 // values equal to their default dropped, sets and keyed lists sorted, sets
-// without duplicates. It shares unchanged parts with s, which must be canonical.
+// without duplicates. It shares unchanged parts with spec, which must be canonical; a nil
+// spec, an absent object, stays nil.
 func (s *Schema) Normalize(spec Spec) Spec {
-	if s == nil || s.root == nil || len(s.root.children) == 0 {
+	if spec == nil || s == nil || s.root == nil || len(s.root.children) == 0 {
 		return spec
 	}
 	return Spec(normalize(map[string]any(spec), s.Root()).(map[string]any))
