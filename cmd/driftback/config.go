@@ -6,6 +6,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/driftback/driftback/reconciler/plan"
 )
 
 // A config is driftback.yaml: targets, credentials, modes and gates. It never
@@ -63,7 +65,7 @@ type environment struct {
 	OnClose     string                  `yaml:"onClose,omitempty" jsonschema:"enum=silence,enum=revert,default=silence" jsonschema_description:"What closing a drift pull request means."`
 	Merge       string                  `yaml:"merge,omitempty" jsonschema:"enum=ask,enum=auto" jsonschema_description:"Whether texts merged line by line are deployed unreviewed (default auto where the activation checks them, else ask)."`
 	Secrets     map[string]secretSource `yaml:"secrets,omitempty" jsonschema_description:"As secrets above, for this environment alone."`
-	Allow       []string                `yaml:"allow,omitempty" jsonschema_description:"Objects that may be committed although something in them looks like a credential: keys or globs such as file/tls/*.pem."`
+	Allow       []exception             `yaml:"allow,omitempty" jsonschema_description:"Objects that may be committed although something in them looks like a credential: globs over keys such as file/tls/*.pem, or a mapping with object and rule."`
 
 	vendorPart ast.Node // nil where there is none
 }
@@ -74,8 +76,8 @@ type kindsConfig struct {
 }
 
 type guardConfig struct {
-	Deletes *int    `yaml:"deletes,omitempty" jsonschema:"default=10,minimum=0" jsonschema_description:"Largest number of deletions that needs nobody's look; 0 lets none pass."`
-	Changes percent `yaml:"changes,omitempty" jsonschema:"default=20%" jsonschema_description:"Largest share of an environment's objects, counted above ten changed ones."`
+	Deletes maxDeletes `yaml:"deletes,omitempty" jsonschema_description:"Most deletions that need nobody's look (default 10); off sets no limit."`
+	Changes maxChanges `yaml:"changes,omitempty" jsonschema_description:"Largest share of an environment's objects that may change unseen (default 20%), counted above ten objects; off sets no limit."`
 }
 
 // UnmarshalYAML takes the vendor's own part out before the rest is decoded strictly.
@@ -103,13 +105,20 @@ func (e *environment) UnmarshalYAML(n ast.Node) error {
 	return yaml.NodeToValue(&rest, (*plain)(e), yaml.Strict())
 }
 
-// decodeVendor fills in the vendor's own part, strictly. It leaves v alone where the file has none.
-func (e environment) decodeVendor(v any) error {
+// decodeVendor fills in the vendor's own part, strictly. Texts in it that are
+// written as a secret's source are replaced by what resolve returns. It leaves v
+// alone where the file has no such part.
+func (e environment) decodeVendor(v any, resolve func(secretSource) (string, error)) error {
 	if e.vendorPart == nil {
 		return nil
 	}
 	if _, null := e.vendorPart.(*ast.NullNode); null {
 		return nil
+	}
+	r := &secretReplacer{resolve: resolve}
+	defer r.restore() // a secret may be another one the next time
+	if ast.Walk(r, e.vendorPart); r.err != nil {
+		return r.err
 	}
 	return yaml.NodeToValue(e.vendorPart, v, yaml.Strict())
 }
@@ -137,13 +146,6 @@ func (c *config) setDefaults() {
 		if e.Every == 0 {
 			e.Every = duration(time.Minute)
 		}
-		if e.Guard.Deletes == nil {
-			ten := 10
-			e.Guard.Deletes = &ten
-		}
-		if e.Guard.Changes == 0 {
-			e.Guard.Changes = 20
-		}
 		c.Environments[name] = e
 	}
 }
@@ -158,4 +160,13 @@ func (c *config) environment(name string) (environment, error) {
 		return environment{}, fmt.Errorf("environment %s: not in the configuration; did you mean %s?", name, near)
 	}
 	return environment{}, fmt.Errorf("environment %s: not in the configuration, which has %s", name, list(known))
+}
+
+// limits returns the guard. Its parts were checked when the file was decoded.
+func (e environment) limits() plan.Limits {
+	l, err := plan.ParseLimits(string(e.Guard.Deletes), string(e.Guard.Changes))
+	if err != nil {
+		return plan.Limits{} // which lets nothing pass
+	}
+	return l
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/driftback/driftback/reconciler/credential"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -119,8 +120,10 @@ func (k *checker) environment(name string, e environment) {
 	if every := time.Duration(e.Every); every < time.Second || every > 24*time.Hour {
 		k.wrong(at+"every", "%s: want between 1s and 24h", every)
 	}
-	if *e.Guard.Deletes < 0 {
-		k.wrong(at+"guard.deletes", "%d: want 0 or more", *e.Guard.Deletes)
+	for _, x := range e.Allow {
+		if err := (credential.Allow{credential.Exception(x)}).Validate(); err != nil {
+			k.wrong(at+"allow", "%v", err)
+		}
 	}
 	k.branch(at+"branch", e.Branch)
 	if clean := path.Clean(e.Path); e.Path != "" && (clean != e.Path || path.IsAbs(clean) || clean == "." || strings.HasPrefix(clean, "..")) {
@@ -129,7 +132,7 @@ func (k *checker) environment(name string, e environment) {
 	for _, list := range []struct {
 		key   string
 		globs []string
-	}{{"kinds.include", e.Kinds.Include}, {"kinds.exclude", e.Kinds.Exclude}, {"allow", e.Allow}} {
+	}{{"kinds.include", e.Kinds.Include}, {"kinds.exclude", e.Kinds.Exclude}} {
 		for _, g := range list.globs {
 			if !resource.ValidGlob(g) {
 				k.wrong(at+list.key, "%q: not a valid glob", g)

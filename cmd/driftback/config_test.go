@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 	schema "github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/reconciler/plan"
 )
 
 const smallest = `
@@ -32,22 +36,25 @@ func TestSmallestConfig(t *testing.T) {
 	require.Equal(t, "main", prod.Branch)
 	require.Equal(t, "name", prod.Attribution)
 	require.Equal(t, time.Minute, time.Duration(prod.Every))
-	require.Equal(t, 10, *prod.Guard.Deletes)
-	require.EqualValues(t, 20, prod.Guard.Changes)
 
 	var part struct {
 		Root string `yaml:"root"`
 	}
-	require.NoError(t, prod.decodeVendor(&part))
+	require.NoError(t, prod.decodeVendor(&part, nil))
 	require.Equal(t, "/etc/prometheus", part.Root)
 }
 
-func TestGuardOfZeroIsKept(t *testing.T) {
+func TestGuards(t *testing.T) {
 	t.Parallel()
-	c, err := parseConfig("driftback.yaml", []byte(smallest+"    guard: {deletes: 0, changes: 2.5%}\n"))
-	require.NoError(t, err)
-	require.Zero(t, *c.Environments["prod"].Guard.Deletes)
-	require.EqualValues(t, 2.5, c.Environments["prod"].Guard.Changes)
+	for guard, want := range map[string]plan.Limits{
+		"{}":                           plan.DefaultLimits,
+		"{deletes: 0, changes: 2.5%}":  {Deletes: 0, Share: 0.025, MinShare: 10},
+		"{deletes: off, changes: off}": {Deletes: -1, Share: -1, MinShare: 10},
+	} {
+		c, err := parseConfig("driftback.yaml", []byte(smallest+"    guard: "+guard+"\n"))
+		require.NoError(t, err)
+		require.Equal(t, want, c.Environments["prod"].limits())
+	}
 }
 
 // Each broken file names the key and the place, so that nobody has to search.
@@ -68,13 +75,16 @@ func TestBrokenConfigs(t *testing.T) {
 		{"duration", env + "every: soon\n", []string{"driftback.yaml:8:12: every: want a duration such as 90s"}},
 		{"too often", env + "every: 10ms\n", []string{"driftback.yaml:8:", "environments.prod.every: 10ms: want between 1s and 24h"}},
 		{"mode", env + "mode: synch\n", []string{`environments.prod.mode: "synch": want observe, sync, enforce`}},
-		{"share", env + "guard: {changes: 20}\n", []string{"want a share such as 20%"}},
-		{"share of nothing", env + "guard: {changes: 0%}\n", []string{"want a share such as 20%"}},
-		{"negative guard", env + "guard: {deletes: -1}\n", []string{"environments.prod.guard.deletes: -1: want 0 or more"}},
+		{"share", env + "guard: {changes: 20}\n", []string{`guard changes "20": want a percentage such as 20%`}},
+		{"share above all", env + "guard: {changes: 101%}\n", []string{`guard changes "101%"`}},
+		{"negative guard", env + "guard: {deletes: -1}\n", []string{`guard deletes "-1": want a number`}},
+		{"empty guard", env + "guard: {deletes: ''}\n", []string{"driftback.yaml:8:", "want a value"}},
 		{"closing", env + "onClose: delete\n", []string{`onClose: "delete": want silence, revert`}},
 		{"merge", env + "merge: maybe\n", []string{`merge: "maybe": want ask, auto`}},
 		{"attribution", env + "attribution: email\n", []string{`attribution: "email"`}},
-		{"glob", env + "allow: ['a[']\n", []string{`environments.prod.allow: "a[": not a valid glob`}},
+		{"glob", env + "allow: ['a[']\n", []string{`environments.prod.allow: allow "a[": want a glob over kind/name`}},
+		{"unknown rule", env + "allow: [{object: file/a, rule: x}]\n", []string{`no rule is called "x"`}},
+		{"kind", env + "kinds: {include: ['a[']}\n", []string{`environments.prod.kinds.include: "a[": not a valid glob`}},
 		{"path outside", env + "path: ../other\n", []string{`environments.prod.path: "../other": want a folder of the repository`}},
 		{"branch of ours", env + "branch: live/prod\n", []string{`environments.prod.branch: "live/prod"`}},
 		{"environment's name", strings.Replace(smallest, "prod:", "Prod Zone:", 1), []string{"want a name of at most 63 small letters"}},
@@ -132,9 +142,29 @@ func TestVendorPartIsStrict(t *testing.T) {
 	var part struct {
 		Other string `yaml:"other"`
 	}
-	err = c.Environments["prod"].decodeVendor(&part)
+	err = c.Environments["prod"].decodeVendor(&part, nil)
 	require.Error(t, err)
 	require.ErrorContains(t, at("driftback.yaml", []byte(smallest), err), "driftback.yaml:7:17: unknown key root")
+}
+
+func TestVendorPartMayHoldSecretSources(t *testing.T) {
+	t.Parallel()
+	c, err := parseConfig("driftback.yaml", []byte(strings.Replace(smallest, "{root: /etc/prometheus}",
+		`{root: /etc, header: "env:X", list: [a, "cmd:get it"], url: "file:///x", "env:Y": k}`, 1)))
+	require.NoError(t, err)
+	values := 0
+	decode := func() (part map[string]any) {
+		require.NoError(t, c.Environments["prod"].decodeVendor(&part, func(s secretSource) (string, error) {
+			values++
+			return fmt.Sprintf("%s=%d", s, values), nil
+		}))
+		return part
+	}
+	require.Equal(t, map[string]any{"root": "/etc", "header": "env:X=1", "list": []any{"a", "cmd:get=2"}, "url": "file:///x", "env:Y": "k"}, decode())
+	require.Equal(t, "env:X=3", decode()["header"], "each opening asks again")
+	err = c.Environments["prod"].decodeVendor(new(any), func(secretSource) (string, error) { return "", io.EOF })
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, "env:X=5", decode()["header"])
 }
 
 func TestFindConfig(t *testing.T) {
@@ -216,6 +246,7 @@ func TestSchemaAgreesWithTheDecoder(t *testing.T) {
 		smallest + "    mode: synch\n",
 		smallest + "    every: soon\n",
 		smallest + "    guard: {changes: 20}\n",
+		smallest + "    allow: [{objekt: x}]\n",
 		"fingerprintKey: hunter2\n" + smallest,
 		"forge: {local: {}}\nenvironments: {a: {vendor: directory}}\n",
 	} {

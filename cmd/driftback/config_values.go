@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/invopop/jsonschema"
+
+	"github.com/driftback/driftback/reconciler/credential"
+	"github.com/driftback/driftback/reconciler/plan"
 )
 
 // A duration is a time.Duration written as 90s, 5m or 1h30m.
@@ -30,22 +32,67 @@ func (duration) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`}
 }
 
-// A percent is a share between 0 and 100 written as 20%.
-type percent float64
+// A maxDeletes is a number or the word off; empty is the default.
+type maxDeletes string
 
-func (p *percent) UnmarshalYAML(n ast.Node) error {
-	s, ok := strings.CutSuffix(scalarText(n), "%")
-	v, err := strconv.ParseFloat(s, 64)
-	if !ok || err != nil || !(v > 0 && v <= 100) {
-		return valueError(n, "want a share such as 20%%, above 0%% and at most 100%%")
-	}
-	*p = percent(v)
-	return nil
+func (m *maxDeletes) UnmarshalYAML(n ast.Node) error {
+	*m = maxDeletes(scalarText(n))
+	return limit(n, string(*m), "")
+}
+
+// JSONSchema says how the number is written.
+func (maxDeletes) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "integer", Minimum: "0"}, {Const: "off"}}}
+}
+
+// A maxChanges is a share written as 20% or the word off; empty is the default.
+type maxChanges string
+
+func (m *maxChanges) UnmarshalYAML(n ast.Node) error {
+	*m = maxChanges(scalarText(n))
+	return limit(n, "", string(*m))
 }
 
 // JSONSchema says how a share is written.
-func (percent) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "string", Pattern: `^[0-9]+(\.[0-9]+)?%$`}
+func (maxChanges) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9]+(\.[0-9]+)?%$`}, {Const: "off"}}}
+}
+
+func limit(n ast.Node, deletes, changes string) error {
+	if scalarText(n) == "" {
+		return valueError(n, "want a value")
+	}
+	if _, err := plan.ParseLimits(deletes, changes); err != nil {
+		return valueError(n, "%v", err)
+	}
+	return nil
+}
+
+// An exception is a glob over keys, or a mapping with the rule that it is an exception to.
+type exception credential.Exception
+
+func (e *exception) UnmarshalYAML(n ast.Node) error {
+	if glob := scalarText(n); glob != "" {
+		e.Object = glob
+		return nil
+	}
+	type plain exception // without this method
+	return yaml.NodeToValue(n, (*plain)(e), yaml.Strict())
+}
+
+// JSONSchema says how an exception is written.
+func (exception) JSONSchema() *jsonschema.Schema {
+	props := jsonschema.NewProperties()
+	props.Set("object", &jsonschema.Schema{Type: "string"})
+	rule := &jsonschema.Schema{Type: "string"}
+	for _, r := range credential.Rules() {
+		rule.Enum = append(rule.Enum, r)
+	}
+	props.Set("rule", rule)
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
+		{Type: "string"},
+		{Type: "object", Properties: props, Required: []string{"object"}, AdditionalProperties: jsonschema.FalseSchema},
+	}}
 }
 
 // A secretSource says where a secret is to be found; never the secret itself.
@@ -70,10 +117,17 @@ func (s *secretSource) UnmarshalYAML(n ast.Node) error {
 		s.cmd = m.Cmd
 		return nil
 	}
-	how, what, _ := strings.Cut(scalarText(n), ":")
-	if what = strings.TrimSpace(what); what == "" {
+	var ok bool
+	if *s, ok = parseSource(scalarText(n)); !ok {
 		return secretError(n)
 	}
+	return nil
+}
+
+// parseSource reads env:NAME, file:PATH or cmd:PROGRAM ARGUMENT…. A file URL is none.
+func parseSource(text string) (s secretSource, ok bool) {
+	how, what, _ := strings.Cut(text, ":")
+	what = strings.TrimSpace(what)
 	switch how {
 	case "env":
 		s.env = what
@@ -81,10 +135,47 @@ func (s *secretSource) UnmarshalYAML(n ast.Node) error {
 		s.file = what
 	case "cmd":
 		s.cmd = strings.Fields(what)
-	default:
-		return secretError(n)
 	}
-	return nil
+	return s, s.isSet() && !strings.HasPrefix(what, "//")
+}
+
+// A secretReplacer puts secrets in the place of their sources in a tree of YAML,
+// until restore puts the sources back.
+type secretReplacer struct {
+	resolve func(secretSource) (string, error)
+	err     error
+	before  map[*ast.StringNode]string
+}
+
+// Visit implements ast.Visitor. Keys are never replaced.
+func (r *secretReplacer) Visit(n ast.Node) ast.Visitor {
+	switch n := n.(type) {
+	case *ast.MappingValueNode:
+		ast.Walk(r, n.Value)
+		return nil
+	case *ast.StringNode:
+		source, ok := parseSource(n.Value)
+		if !ok || r.err != nil {
+			return nil
+		}
+		value, err := r.resolve(source)
+		if err != nil {
+			r.err = err
+			return nil
+		}
+		if r.before == nil {
+			r.before = map[*ast.StringNode]string{}
+		}
+		r.before[n] = n.Value
+		n.Value = value
+	}
+	return r
+}
+
+func (r *secretReplacer) restore() {
+	for n, text := range r.before {
+		n.Value = text
+	}
 }
 
 // JSONSchema says how a source is written.

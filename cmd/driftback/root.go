@@ -84,7 +84,17 @@ plan with --exit-code), 3 held by a gate, 130 interrupted.`,
 
 func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
+		c.initCommand(),
+		c.runCommand(),
+		c.doctorCommand(),
+		c.validateCommand(),
+		c.fmtCommand(),
+		c.planCommand(),
+		c.diffCommand(),
+		c.driftCommand(),
 		c.pullsCommand(),
+		c.suspendCommand(),
+		c.resumeCommand(),
 		c.schemaCommand(),
 		c.completionCommand(),
 		c.versionCommand(),

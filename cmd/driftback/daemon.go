@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/driftback/driftback/metrics"
+	"github.com/driftback/driftback/reconciler"
+)
+
+// A daemon is `driftback run`: a listener and, one after the other, the
+// generations of what the configuration file says.
+type daemon struct {
+	cli     *cli
+	log     *slog.Logger
+	metrics *metrics.Metrics
+	ready   *readiness
+	watch   *configWatch
+
+	mu     sync.Mutex
+	passed map[string]bool // environments that had a good pass in any generation
+}
+
+// runDaemon runs until ctx ends. What was opened is closed in reverse.
+func (c *cli) runDaemon(ctx context.Context) error {
+	w, err := c.load()
+	if err != nil {
+		return err
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	d := &daemon{cli: c, log: w.log, metrics: metrics.New(reg), ready: &readiness{}, passed: map[string]bool{}}
+	b := thisBuild()
+	d.metrics.Build(b.Version, b.Revision, b.Go)
+	d.expect(w.config)
+
+	addr, stop, err := serve(w.config.Listen, handler(reg, d.ready), w.log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if d.watch, err = watchConfig(w.path, w.src); err != nil {
+		return err
+	}
+	defer d.watch.close()
+	w.log.Info("started", "version", b.Version, "config", w.path, "listen", fmt.Sprint(addr), "environments", sortedKeys(w.config.Environments))
+	for w != nil {
+		if w, err = d.generation(ctx, w); err != nil {
+			return err
+		}
+	}
+	d.log.Info("stopped")
+	return nil
+}
+
+// expect makes the readiness wait for the configuration's environments.
+func (d *daemon) expect(c *config) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ready.expect(sortedKeys(c.Environments), func(env string) bool { return d.passed[env] })
+}
+
+// generation keeps one configuration's environments until ctx ends, which
+// returns nil, or until another configuration is to be kept, which is returned.
+func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer func() { err = errors.Join(err, w.close()) }()
+	if err := w.openStore(ctx, useDaemon); err != nil {
+		return nil, err
+	}
+	r, err := w.reconciler(ctx, nil, setup{metrics: d.metrics, onReport: d.report})
+	if err != nil {
+		return nil, err
+	}
+	d.metrics.Reloaded(true, time.Now())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	next = d.await(ctx, w)
+	cancel()
+	return next, <-ended
+}
+
+// await returns the configuration that is to replace w, or nil after ctx ended. A
+// broken file keeps w in use and says so.
+func (d *daemon) await(ctx context.Context, w *workspace) *workspace {
+	for {
+		conf, err := d.watch.next(ctx, d.log)
+		if ctx.Err() != nil {
+			return nil
+		}
+		next := &workspace{path: w.path, src: d.watch.last, config: conf, log: w.log, secrets: w.secrets}
+		if err == nil {
+			err = next.tryOpen(ctx)
+		}
+		if err != nil {
+			d.metrics.Reloaded(false, time.Now())
+			d.log.Error("configuration not taken over; the one before stays in use", "err", err)
+			continue
+		}
+		if next.config.Listen != w.config.Listen {
+			d.log.Warn("listen changed: it takes effect at the next start", "listen", next.config.Listen)
+		}
+		for env := range maps.Keys(w.config.Environments) {
+			if _, kept := next.config.Environments[env]; !kept {
+				d.metrics.Forget(env)
+			}
+		}
+		d.expect(next.config)
+		d.log.Info("configuration taken over", "config", w.path, "environments", sortedKeys(next.config.Environments),
+			"repository", !reflect.DeepEqual(next.config.Repository, w.config.Repository))
+		return next
+	}
+}
+
+// tryOpen opens every environment and closes it again, to know that it can be done.
+func (w *workspace) tryOpen(ctx context.Context) error {
+	var errs []error
+	for _, name := range sortedKeys(w.config.Environments) {
+		if _, err := w.openTarget(ctx, name, nil); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, w.close())...)
+}
+
+// report is called after each pass.
+func (d *daemon) report(r reconciler.Report) {
+	observeReport(d.metrics, r)
+	logReport(d.log, r)
+	failure := ""
+	if r.Err != nil && r.Halt == nil && !r.StandBack {
+		failure = d.cli.redact.text(r.Err.Error())
+	}
+	d.ready.passed(r.Environment, failure)
+	if failure == "" {
+		d.mu.Lock()
+		d.passed[r.Environment] = true
+		d.mu.Unlock()
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/driftback/driftback/reconciler"
+)
+
+func (c *cli) runCommand() *cobra.Command {
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "run [--once [ENVIRONMENT…]]",
+		Short: "Keep the environments in agreement with Git",
+		Long: `Keep the environments in agreement with Git until told to stop: by a timer, by the
+platform's own hints and whenever driftback.yaml changes. With --once, make one pass over each
+environment (all of them if none is named) and exit: for cron, scripts and tests.
+
+SIGINT or SIGTERM end the daemon between two changes, with exit code 0. With --once the exit code is
+3 if something is held by a gate, and 1 if a pass failed.`,
+		Example: `  driftback run
+  driftback run --once prod -o json`,
+		GroupID:           "loop",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: c.completeEnvironments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if once {
+				return c.runOnce(cmd.Context(), args)
+			}
+			if len(args) > 0 {
+				return fmt.Errorf("run %s: the daemon keeps all environments; name some with --once only", args[0])
+			}
+			return c.runDaemon(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "make one pass over each environment and exit")
+	return cmd
+}
+
+// runOnce makes one pass over each environment, in order. One's failure does not keep the others from theirs.
+func (c *cli) runOnce(ctx context.Context, envs []string) (err error) {
+	w, err := c.open(ctx, useCommand)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	r, err := w.reconciler(ctx, envs, setup{settled: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close(context.WithoutCancel(ctx))) }()
+	if len(envs) == 0 {
+		envs = r.Environments()
+	}
+	var reports []reconciler.Report
+	var errs []error
+	held := false
+	for _, env := range envs {
+		report, err := r.Once(ctx, env)
+		reports = append(reports, report)
+		held = held || report.Halt != nil || len(report.Held) > 0
+		if err != nil && !errors.Is(err, reconciler.ErrHalted) {
+			errs = append(errs, fmt.Errorf("%s: %w", env, err))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if err := c.print(passResult(reports)); err != nil {
+		return err
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if held {
+		return errHeld
+	}
+	return nil
+}
+
+func passResult(reports []reconciler.Report) result {
+	return result{
+		value: map[string]any{"passes": reports},
+		text: func(w io.Writer) {
+			for _, r := range reports {
+				writePass(w, r)
+			}
+		},
+	}
+}
+
+// writePass tells a pass to people: what it found and did, then what waits for them.
+func writePass(w io.Writer, r reconciler.Report) {
+	fmt.Fprintf(w, "%s: %s\n", r.Environment, summary(r))
+	for _, d := range r.Deployments {
+		verb := "deployed"
+		if d.Undone {
+			verb = "undone"
+		}
+		fmt.Fprintf(w, "  %s %s of %s", verb, plural(d.Changes, "change"), d.ID)
+		if d.Cause != "" {
+			fmt.Fprintf(w, ": %s", d.Cause)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, p := range r.Pulls {
+		fmt.Fprintf(w, "  pull request #%d: %s\n", p.Number, p.Title)
+	}
+	writeTroubles(w, "held", r.Held)
+	writeTroubles(w, "unknown", r.Unknown)
+	if r.Halt != nil {
+		fmt.Fprintf(w, "  halted: %s; driftback resume %s accepts it\n", r.Halt.Reason, r.Environment)
+	}
+}
+
+func summary(r reconciler.Report) string {
+	switch {
+	case r.StandBack:
+		return "another driftback holds this environment"
+	case r.Err != nil && r.Halt == nil:
+		return "the pass did not end"
+	case r.Suspended:
+		return "suspended; " + counts(r)
+	}
+	return counts(r)
+}
+
+func counts(r reconciler.Report) string {
+	s := plural(r.Observed, "object")
+	if r.Drifted == 0 && r.Conflicts == 0 {
+		return s + ", no drift"
+	}
+	s += fmt.Sprintf(", %d drifted", r.Drifted)
+	if r.Conflicts > 0 {
+		s += fmt.Sprintf(", %s", plural(r.Conflicts, "conflict"))
+	}
+	return s
+}
+
+func writeTroubles(w io.Writer, what string, ts []reconciler.Trouble) {
+	for _, t := range ts {
+		fmt.Fprintf(w, "  %s %s\n", what, troubleText(t))
+	}
+}
+
+// troubleText names the object or file, the place in it, and the reason.
+func troubleText(t reconciler.Trouble) string {
+	name := t.Path
+	switch {
+	case name != "" && t.Line > 0:
+		name = fmt.Sprintf("%s:%d:%d", t.Path, t.Line, t.Column)
+	case name == "" && !t.Key.IsZero():
+		name = t.Key.String()
+	case name == "":
+		name = string(t.Kind)
+	}
+	if name == "" {
+		return t.Reason
+	}
+	return name + ": " + t.Reason
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// completeEnvironments offers the configured names to shells.
+func (c *cli) completeEnvironments(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	w, err := c.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return sortedKeys(w.config.Environments), cobra.ShellCompDirectiveNoFileComp
+}

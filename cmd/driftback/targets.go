@@ -1,0 +1,212 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/driftback/driftback/metrics"
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/reconciler/credential"
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/all"
+)
+
+// openTarget opens the environment's platform.
+func (w *workspace) openTarget(ctx context.Context, name string, m *metrics.Metrics) (*vendors.Target, error) {
+	e, err := w.config.environment(name)
+	if err != nil {
+		return nil, err
+	}
+	open, ok := all.Vendors()[e.Vendor]
+	if !ok {
+		known := sortedKeys(all.Vendors())
+		hint := "there are " + list(known)
+		if near := nearest(e.Vendor, known); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		return nil, fmt.Errorf("environment %s: no vendor is called %q; %s", name, e.Vendor, hint)
+	}
+	d, err := open(ctx, func(v any) error {
+		err := e.decodeVendor(v, func(s secretSource) (string, error) { return w.secrets.resolve(ctx, s) })
+		if err != nil {
+			return at(w.path, w.src, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("environment %s: open %s: %w", name, e.Vendor, err)
+	}
+	t := vendors.NewTarget(d, vendors.TargetOptions{
+		ReadOnly: e.Mode == "observe",
+		Secrets:  func(secret string) (string, error) { return w.secret(ctx, name, secret) },
+		OnRequest: func(operation string, err error, _ time.Duration) {
+			m.Request(e.Vendor, operation, verdict(err))
+		},
+		Logger: w.log.With("env", name),
+	})
+	w.onClose("environment "+name, t.Close)
+	return t, nil
+}
+
+// verdict is a request's outcome as a metric's label.
+func verdict(err error) string {
+	for _, c := range []struct {
+		class error
+		label string
+	}{
+		{nil, "ok"}, {vendors.ErrConflict, "conflict"}, {vendors.ErrDenied, "denied"}, {vendors.ErrReadOnly, "readonly"},
+		{vendors.ErrInvalid, "invalid"}, {vendors.ErrRefused, "refused"}, {vendors.ErrUnsupported, "unsupported"},
+		{context.Canceled, "canceled"}, {context.DeadlineExceeded, "timeout"},
+	} {
+		if errors.Is(err, c.class) {
+			return c.label
+		}
+	}
+	return "error"
+}
+
+// secret resolves {$secret: name} of an environment.
+func (w *workspace) secret(ctx context.Context, env, name string) (string, error) {
+	source, ok := w.config.Environments[env].Secrets[name]
+	if !ok {
+		source, ok = w.config.Secrets[name]
+	}
+	if !ok {
+		return "", fmt.Errorf("secret %s: not in the configuration; add it under secrets", name)
+	}
+	v, err := w.secrets.resolve(ctx, source)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return v, nil
+}
+
+// A setup says how a reconciler is to be made from the workspace.
+type setup struct {
+	metrics  *metrics.Metrics
+	onReport func(reconciler.Report)
+	// settled makes a pass wait for objects that are still being written.
+	settled bool
+}
+
+// reconciler opens the named environments, all where none is named, and returns a reconciler of them.
+func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (*reconciler.Reconciler, error) {
+	if len(envs) == 0 {
+		envs = sortedKeys(w.config.Environments)
+	}
+	var rs []reconciler.Environment
+	for _, name := range envs {
+		t, err := w.openTarget(ctx, name, s.metrics)
+		if err != nil {
+			return nil, err
+		}
+		e := w.config.Environments[name]
+		rs = append(rs, reconciler.Environment{
+			Name:         name,
+			Platform:     t,
+			Mode:         reconciler.Mode(e.Mode),
+			Every:        time.Duration(e.Every),
+			Branch:       e.Branch,
+			Path:         e.Path,
+			Guard:        e.limits(),
+			OnClose:      strings.TrimPrefix(e.OnClose, "silence"),
+			MergeText:    e.Merge != "ask",
+			Attribution:  e.Attribution,
+			Allow:        e.allow(),
+			AwaitSettled: s.settled,
+		})
+	}
+	return reconciler.New(reconciler.Config{
+		Store:        w.store,
+		Forge:        w.forge,
+		Environments: rs,
+		Logger:       w.log,
+		OnReport:     s.onReport,
+	})
+}
+
+func (e environment) allow() credential.Allow {
+	var out credential.Allow
+	for _, x := range e.Allow {
+		out = append(out, credential.Exception(x))
+	}
+	return out
+}
+
+// observe puts what a pass reported into the metrics.
+func observeReport(m *metrics.Metrics, r reconciler.Report) {
+	env := r.Environment
+	result := "success"
+	switch {
+	case r.StandBack:
+		result = "standby"
+	case r.Err != nil:
+		result = "error"
+	case r.Halt != nil || len(r.Held) > 0:
+		result = "held"
+	}
+	end := r.Started.Add(r.Took)
+	m.Reconciled(env, result, end)
+	m.Phase(env, "pass", r.Took)
+	if r.Err != nil {
+		return // what was known stays known
+	}
+	drift := map[metrics.Drift]int{}
+	for _, it := range r.Items {
+		if it.Verdict == reconciler.Record || it.Verdict == reconciler.Merge || it.Verdict == reconciler.Conflict {
+			drift[metrics.Drift{Kind: string(it.Key.Kind), Change: driftChange(it)}]++
+		}
+	}
+	m.Drifted(env, drift, r.OldestDrift)
+	m.Conflicts(env, r.Conflicts)
+	m.Held(env, map[string]int{"any": len(r.Held)})
+	m.Suspended(env, r.Suspended)
+	m.Applied(env, r.Commit)
+	pulls := map[string]int{}
+	for _, p := range r.Pulls {
+		pulls[cmp.Or(map[bool]string{true: "draft"}[p.Draft], string(p.State))]++
+	}
+	m.Pulls(env, pulls)
+	for _, d := range r.Deployments {
+		outcome := "success"
+		if d.Undone {
+			outcome = "undone"
+			m.RolledBack(env, "failure")
+		}
+		m.Deployed(env, outcome, trigger(d))
+	}
+}
+
+func trigger(d reconciler.Deployment) string {
+	if d.Commit == "" {
+		return "enforce"
+	}
+	return "merge"
+}
+
+// driftChange names what was done by hand, judged against what both sides last had.
+func driftChange(it reconciler.Item) string {
+	switch {
+	case it.Partner.Name != "":
+		return "rename"
+	case it.Base.IsZero():
+		return "create"
+	case it.Live.IsZero():
+		return "delete"
+	}
+	return "update"
+}
+
+// logReport is the one line that a pass which did something leaves in the log.
+func logReport(log *slog.Logger, r reconciler.Report) {
+	if r.Remembered == 0 && len(r.Deployments) == 0 && len(r.Held) == 0 && len(r.Unknown) == 0 {
+		return
+	}
+	log.Info("pass", "env", r.Environment, "took", r.Took.Round(time.Millisecond), "commit", r.Commit,
+		"remembered", r.Remembered, "drifted", r.Drifted, "conflicts", r.Conflicts, "deployments", len(r.Deployments), "held", len(r.Held))
+}
