@@ -45,14 +45,14 @@ type Result struct {
 // they conflict under the empty path.
 func Specs(s *resource.Schema, base, ours, theirs resource.Spec) Result {
 	switch {
-	case equal(object(ours), object(theirs)), equal(object(base), object(theirs)):
+	case equal(whole(ours), whole(theirs)), equal(whole(base), whole(theirs)):
 		return Result{Spec: ours}
-	case equal(object(base), object(ours)):
+	case equal(whole(base), whole(ours)):
 		return Result{Spec: theirs}
 	}
 	var m merger
 	if base == nil || ours == nil || theirs == nil {
-		m.conflict(three{object(base), object(ours), object(theirs)}, rootReason(base))
+		m.conflict(three{whole(base), whole(ours), whole(theirs)}, rootReason(base))
 		return m.result
 	}
 	merged := m.maps(s.Root(), base, ours, theirs)
@@ -69,8 +69,8 @@ func rootReason(base resource.Spec) string {
 	return "deleted on one side and changed on the other"
 }
 
-// object is the spec as a canonical value, nil where it is absent.
-func object(s resource.Spec) any {
+// whole is the spec as a canonical value, nil where it is absent.
+func whole(s resource.Spec) any {
 	if s == nil {
 		return nil
 	}
