@@ -112,6 +112,9 @@ func (s *Snapshot) Len() int {
 	return len(s.entries)
 }
 
+// At returns the i-th entry in key order, 0 ≤ i < Len.
+func (s *Snapshot) At(i int) Entry { return s.entries[i] }
+
 // Entries yields the index in key order.
 func (s *Snapshot) Entries() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
@@ -214,6 +217,31 @@ func (s *Snapshot) With(o Overlay) *Snapshot {
 		}
 	}
 	out.entries = append(out.entries, old...)
+	return out
+}
+
+// WithKnown returns a snapshot with the entries laid over s by hash alone; a zero
+// hash removes. Bodies that s holds of them are dropped. The cost is one copy of the index.
+func (s *Snapshot) WithKnown(es []Entry) *Snapshot {
+	put := make(map[Key]Entry, len(es))
+	o := make(Overlay, len(es))
+	for _, e := range es {
+		put[e.Key] = e
+		o[e.Key] = nil
+		if !e.Hash.IsZero() {
+			o[e.Key] = &Resource{Key: e.Key}
+		}
+	}
+	if len(o) == 0 {
+		return s
+	}
+	out := s.With(o)
+	for k := range put {
+		delete(out.bodies, k)
+		if i, ok := sort.Find(len(out.entries), func(i int) int { return k.Compare(out.entries[i].Key) }); ok {
+			out.entries[i] = put[k]
+		}
+	}
 	return out
 }
 
