@@ -1,6 +1,10 @@
 package credential
 
-import "strings"
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // endLine is called at the end of a line at i.
 func (s *scanner) endLine(i int) {
@@ -12,8 +16,27 @@ func (s *scanner) endLine(i int) {
 	case s.selector && !matcherLine(strings.TrimSpace(line[:min(len(line), maxValue)])):
 		s.selector = false
 	}
-	s.line, s.brace = i+1, 0
+	s.brace = 0
+	s.directive(line)
 }
+
+// directive looks at a line of a name and a value without anything between, such as requirepass WORD.
+func (s *scanner) directive(line string) {
+	if len(line) > maxName+maxValue {
+		return
+	}
+	indent := len(line) - len(strings.TrimLeft(line, " \t"))
+	word, rest, ok := strings.Cut(line[indent:], " ")
+	if !ok || !slices.Contains(directives, strings.ToLower(word)) {
+		return
+	}
+	rest = strings.TrimRight(strings.TrimSpace(rest), ";")
+	if bare := strings.Trim(rest, "\"'"); !strings.ContainsAny(bare, " :=") && password.literal(bare, plain) {
+		s.add(s.line+indent+len(word)+1, Assignment)
+	}
+}
+
+var directives = []string{"requirepass", "masterauth", "password", "passwd", "passphrase", "secret"}
 
 // matcherLine reports whether a line can stand within the braces of a PromQL selector: name="value",
 func matcherLine(l string) bool {
@@ -55,12 +78,15 @@ func (s *scanner) element(i int) {
 		return
 	}
 	name, _, _ := strings.Cut(s.text[from+open+1:i], " ")
+	if strings.HasPrefix(name, "/") {
+		return
+	}
 	c := classify(name)
 	if c == none {
 		return
 	}
-	rest := s.text[i+1 : min(len(s.text), i+1+maxValue)]
-	if end := strings.IndexByte(rest, '<'); end >= 0 && c.literal(rest[:end], quoted) {
+	value, _, ok := strings.Cut(s.text[i+1:min(len(s.text), i+1+maxValue)], "</")
+	if ok && !strings.Contains(value, "\n") && c.literal(value, quoted) {
 		s.add(i+1, c.rule())
 	}
 }
@@ -81,20 +107,17 @@ func (s *scanner) assignment(i int) {
 	}
 	c := s.classOf(n)
 	remember := strings.EqualFold(n.text, "name") || strings.EqualFold(n.text, "key")
-	if c == none && !remember {
+	if c == none && !remember || c != none && s.full(c.rule()) {
+		return
+	}
+	if !s.assigns(i, n) {
 		return
 	}
 	v, ok := s.valueAfter(i, n)
 	if remember && ok {
 		s.name, s.nameEnd = v.text, v.end
 	}
-	if c == none || !ok || !s.assigns(i, n, v, c) {
-		return
-	}
-	if s.comment() && strings.Contains(v.text, " ") {
-		return
-	}
-	if c.literal(v.text, v.style) {
+	if c != none && ok && s.fits(i, n, v, c) && c.literal(v.text, v.style) {
 		s.add(v.begin, c.rule())
 	}
 }
@@ -141,36 +164,49 @@ func (s *scanner) classOf(n name) class {
 	return none
 }
 
-// assigns reports whether what stands around the separator at i is an assignment
-// rather than prose, a comparison or a label matcher.
-func (s *scanner) assigns(i int, n name, v value, c class) bool {
+// assigns reports whether the separator at i, after the name n, is that of an assignment
+// rather than of prose, a comparison or a label matcher.
+func (s *scanner) assigns(i int, n name) bool {
 	if s.text[i] == '=' {
 		if i > 0 && strings.IndexByte("!<>=~+-", s.text[i-1]) >= 0 || i+1 < len(s.text) && strings.IndexByte("=~", s.text[i+1]) >= 0 {
 			return false
 		}
-		return !s.selector && !(s.brace > s.line && s.brace <= n.begin && s.opensSelector(s.brace-1) && !strings.HasPrefix(s.text[i+1:], " "))
+		inBraces := s.brace > s.line && s.brace <= n.begin && s.opensSelector(s.brace-1)
+		return !s.selector && (!inBraces || strings.HasPrefix(s.text[i+1:], " "))
 	}
 	if n.closed {
-		return n.opened || s.text[i] == ':'
+		return true
 	}
 	before := strings.TrimRight(s.text[s.line:n.begin], " \t-")
-	if before != "" && strings.IndexByte("{,[(#/;*\"'`&?<", before[len(before)-1]) < 0 {
-		return false // in the middle of a sentence
-	}
-	if n.opened && strings.Contains(v.text, " ") && !strings.EqualFold(n.text, "authorization") {
+	return before == "" || strings.IndexByte("{,[(#/;*\"'`&?<", before[len(before)-1]) >= 0 // else in the middle of a sentence
+}
+
+// fits reports whether the value v can be meant by the separator at i and the name n of class c.
+func (s *scanner) fits(i int, n name, v value, c class) bool {
+	spaces := strings.Contains(v.text, " ")
+	switch {
+	case spaces && s.comment():
+		return false
+	case s.text[i] == '=':
+		return !(strings.HasPrefix(s.text[i+1:], ">") && pairs.MatchString(v.text)) // token=>size=8;… is a table of Kamailio
+	case n.closed:
+		return true
+	case n.opened && spaces && !strings.EqualFold(n.text, "authorization"):
 		return false // "Password: ask the manager"
 	}
-	if v.joined { // name:value
-		return c == password
-	}
-	return true
+	return !v.joined || c == password // name:value
 }
+
+var pairs = regexp.MustCompile(`^[a-z_]+=[^;]*;`)
 
 // comment reports whether the line is one.
 func (s *scanner) comment() bool {
 	l := strings.TrimLeft(s.text[s.line:min(len(s.text), s.line+maxName)], " \t")
 	return strings.HasPrefix(l, "#") && !strings.HasPrefix(l, "#!") || strings.HasPrefix(l, "//") || strings.HasPrefix(l, ";") || strings.HasPrefix(l, "* ")
 }
+
+// hashed is how LDAP writes a password: {SSHA}….
+var hashed = regexp.MustCompile(`^\{[A-Za-z0-9-]{2,20}\}[A-Za-z0-9+/$]`)
 
 // A value as it stands after a separator.
 type value struct {
@@ -199,10 +235,16 @@ func (s *scanner) valueAfter(i int, n name) (value, bool) {
 	if v.begin >= limit {
 		return v, false
 	}
-	if v.begin < limit && s.text[v.begin] == '[' {
+	if s.text[v.begin] == '[' {
 		v.begin++
 	}
+	if v.begin >= limit {
+		return v, false
+	}
 	rest := s.text[v.begin:limit]
+	if rest[0] == '{' && !hashed.MatchString(rest) {
+		return v, false // a map, or a placeholder
+	}
 	rest = strings.TrimPrefix(rest, `\`)
 	if len(rest) > 0 && strings.IndexByte("\"'`", rest[0]) >= 0 {
 		v.begin += len(s.text[v.begin:limit]) - len(rest) + 1

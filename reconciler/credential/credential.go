@@ -44,6 +44,7 @@ const (
 	URLPassword  = "url-password" // user:password@ in a URL or a data source name
 	PrivateKey   = "private-key"
 	PasswordHash = "password-hash"
+	Kubernetes   = "kubernetes-secret" // a manifest of kind Secret with data
 )
 
 // Find returns what looks like a credential in the object, in the order in which
@@ -93,12 +94,15 @@ func (w *walker) limited() []Finding {
 }
 
 func (w *walker) raw(content string) {
-	line, start := 1, 0
+	line, begins, at := 1, 0, 0
 	for _, h := range scan(content, true) {
-		line += strings.Count(content[start:h.at], "\n")
-		start = h.at
-		column := h.at - strings.LastIndexByte(content[:h.at], '\n')
-		w.add(fmt.Sprintf("%d:%d", line, column), h.rule)
+		between := content[at:h.at]
+		line += strings.Count(between, "\n")
+		if i := strings.LastIndexByte(between, '\n'); i >= 0 {
+			begins = at + i + 1
+		}
+		at = h.at
+		w.add(fmt.Sprintf("%d:%d", line, at-begins+1), h.rule)
 	}
 }
 

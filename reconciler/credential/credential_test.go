@@ -73,7 +73,7 @@ func TestAssignments(t *testing.T) {
 		"modparam(\"uac\", \"auth_password\", \"hunter2\")", "<password>hunter2</password>", `<param name="password" value="hunter2"/>`, "- name: DB_PASSWORD\n  value: hunter2\n",
 		`{"name": "DB_PASSWORD", "value": "hunter2"}`, `config: "{\"password\": \"hunter2\"}"`, `$config['password'] = 'hunter2';`, `os.environ["DB_PASSWORD"] = "hunter2"`,
 		"# password: hunter2", "Server=x;Password=letmein;User=y", "const token = \"abcdef\";", "voicemail_pin: 4711", "machine example.com login me password hunter2",
-		"password := \"hunter2\"", "key: " + filler[:32], "key=0123456789abcdef0123456789abcdef", "password:hunter2", "$var(password) = \"hunter2\";", "x{\n  a: b\n  password=\"hunter2\"\n",
+		"password := \"hunter2\"", "key: " + filler[:32], "key=0123456789abcdef0123456789abcdef", "password:hunter2", "requirepass foobared", "userPassword: {SSHA}abcdefg12345", "  secret \"abc\";", "<secret type='x'>abc</secret>", "$var(password) = \"hunter2\";", "x{\n  a: b\n  password=\"hunter2\"\n",
 	} {
 		require.NotEmpty(t, find(text), "%s", text)
 		require.NotEmpty(t, find("x: y\n"+text+"\nz: 1\n"), "%s", text)
@@ -96,7 +96,7 @@ func TestNoCredential(t *testing.T) {
 		"ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "AKIA" + "IOSFODNN7EXAMPLE", "eyJhbGciOi", "-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----",
 		"modparam(\"auth_db\", \"password_column\", \"password\")", "modparam(\"auth_db\", \"calculate_ha1\", 1)", "{\"password\": {\"type\": \"string\"}}", "kind: Secretary\ndata: x",
 		"authorization:\n  type: Bearer\n  credentials_file: x\n", "credentials:\n  user: x\n", "tokens:\n  - a\n", "secrets: [a, b]", "hash: 0123456789abcdef0123456789abcdef", "sha256: " + strings.Repeat("0a1b2c3d", 8),
-		"pin: 12", "voicemail_pin: none", "routing_key: my.topic.name", "", "\n\n", "=", ":", "{", "password", "password =", "://", "://@", "@tcp(",
+		"pin: 12", "password: [", "auth: {password: \"${X}\"}", "password reset mail", "<secret>\n<a>b</a></secret>", "password: \"--\"", "secret: ???", "kind: Secret\nmetadata: {a: b}", "$this->pass=\",\"", "voicemail_pin: none", "routing_key: my.topic.name", "", "\n\n", "=", ":", "{", "password", "password =", "://", "://@", "@tcp(",
 	} {
 		require.Empty(t, find(text), "%s", text)
 		require.Empty(t, find("x: y\n"+text+"\nz: 1\n"), "%s", text)

@@ -98,7 +98,7 @@ var (
 func stem(name string) bool {
 	for i := 0; i+2 < len(name); i++ {
 		switch string([]byte{name[i] | 0x20, name[i+1] | 0x20, name[i+2] | 0x20}) {
-		case "pas", "pwd", "psw", "ken", "tok", "sec", "key", "cre", "aut", "sig", "sal", "coo", "ses", "jwt", "bea", "see", "otp", "hma", "pin", "ret":
+		case "pas", "pwd", "psw", "ken", "tok", "sec", "key", "cre", "aut", "sig", "sal", "coo", "ses", "jwt", "bea", "see", "otp", "hma", "pin", "ret", "ha1":
 			return true
 		}
 	}

@@ -21,7 +21,10 @@ func scan(text string, config bool) []hit {
 			continue
 		}
 		if c == '\n' {
-			s.endLine(i)
+			if config {
+				s.endLine(i)
+			}
+			s.line = i + 1
 			continue
 		}
 		if len(byFirst[c]) > 0 {
@@ -35,6 +38,9 @@ func scan(text string, config bool) []hit {
 			s.separator(i)
 		}
 	}
+	if config {
+		s.endLine(len(text))
+	}
 	return s.hits()
 }
 
@@ -45,18 +51,18 @@ var marks = func() (t [256]byte) {
 			t[c] = 1
 		}
 	}
-	for _, c := range []byte("\n:=>@{} \t") {
+	for _, c := range []byte("\n:=>@{}") {
 		t[c] = 1
 	}
-	t[' '], t['\t'] = 0, 0
 	return t
 }()
 
 type scanner struct {
 	text  string
 	found []hit
-	line  int // offset at which the line begins
-	brace int // offset after the last open brace of this line, 0 when there is none
+	count map[string]int // of the hits by rule
+	line  int            // offset at which the line begins
+	brace int            // offset after the last open brace of this line, 0 when there is none
 	// selector says that the lines since the last { are label matchers of PromQL.
 	selector bool
 	// name and nameEnd are the last value of a field called name, and where it ended.
@@ -64,9 +70,27 @@ type scanner struct {
 	nameEnd int
 }
 
-func (s *scanner) add(at int, rule string) { s.found = append(s.found, hit{at, rule}) }
+// enough bounds the hits of one rule that are kept, well above what is reported: a
+// text of nothing else takes no longer than any other.
+const enough = 4 * perRule
+
+func (s *scanner) add(at int, rule string) {
+	if s.full(rule) {
+		return
+	}
+	if s.count == nil {
+		s.count = map[string]int{}
+	}
+	s.count[rule]++
+	s.found = append(s.found, hit{at, rule})
+}
+
+func (s *scanner) full(rule string) bool { return s.count[rule] >= enough }
 
 func (s *scanner) hits() []hit {
+	if len(s.found) > 0 && !strings.Contains(s.text, "\ndata:") && !strings.Contains(s.text, "stringData") && !strings.Contains(s.text, `"data"`) {
+		s.found = slices.DeleteFunc(s.found, func(h hit) bool { return h.rule == Kubernetes }) // it only refers to one
+	}
 	// A token is named by its own rule rather than by the assignment that it stands in.
 	slices.SortStableFunc(s.found, func(a, b hit) int {
 		if a.at != b.at {
@@ -106,6 +130,9 @@ const maxAuthority = 300
 
 // url looks at the user and password after the :// at i.
 func (s *scanner) url(i int) {
+	if s.full(URLPassword) {
+		return
+	}
 	begin := i + len("://")
 	rest := s.text[begin:min(len(s.text), begin+maxAuthority)]
 	if end := strings.IndexAny(rest, "/?# \t\r\n\"'<>`\\|,;()"); end >= 0 {
@@ -124,7 +151,7 @@ func (s *scanner) url(i int) {
 
 // dataSource looks at user:password@tcp(host) as Go's MySQL driver writes it.
 func (s *scanner) dataSource(i int) {
-	if rest := s.text[i+1:]; !strings.HasPrefix(rest, "tcp(") && !strings.HasPrefix(rest, "unix(") {
+	if rest := s.text[i+1:]; s.full(URLPassword) || !strings.HasPrefix(rest, "tcp(") && !strings.HasPrefix(rest, "unix(") {
 		return
 	}
 	begin := max(s.line, i-maxValue)

@@ -105,7 +105,7 @@ var shapes = []shape{
 	{"jwt", "eyJ", false, jwt},
 	{Assignment, "modparam(", false, modparam},
 	{Assignment, "machine ", false, netrc},
-	{"kubernetes-secret", "kind", false, kubernetesSecret},
+	{Kubernetes, "kind", false, kubernetesSecret},
 }
 
 // byFirst finds the shapes that begin with a byte.
@@ -189,8 +189,11 @@ var base64urls = setOf(base64url)
 
 // netrc matches machine HOST login NAME password WORD.
 func netrc(text string, _, body int) bool {
-	line, _, _ := strings.Cut(text[body:min(len(text), body+2*maxValue)], "\n\n")
-	f := strings.Fields(line)
+	entry, _, _ := strings.Cut(text[body:min(len(text), body+maxValue)], "\n\n")
+	if !strings.Contains(entry, "password") {
+		return false
+	}
+	f := strings.Fields(entry)
 	for i := 1; i+1 < len(f) && i < 8; i++ {
 		if f[i] == "password" {
 			return slices.Contains(f[:i], "login") && password.literal(f[i+1], plain)
@@ -199,13 +202,12 @@ func netrc(text string, _, body int) bool {
 	return false
 }
 
-// kubernetesSecret matches a manifest whose data are secrets, in YAML or JSON.
+// kubernetesSecret matches kind: Secret, in YAML or JSON.
 func kubernetesSecret(text string, _, body int) bool {
 	rest := strings.TrimLeft(strings.TrimPrefix(text[body:min(len(text), body+20)], `"`), " ")
 	rest, ok := strings.CutPrefix(rest, ":")
 	rest, is := strings.CutPrefix(strings.TrimLeft(rest, ` "'`), "Secret")
-	return ok && is && (rest == "" || strings.ContainsRune("\n\r\"', }", rune(rest[0]))) &&
-		(strings.Contains(text, "\ndata:") || strings.Contains(text, "stringData") || strings.Contains(text, `"data"`))
+	return ok && is && (rest == "" || strings.IndexByte("\n\r\"', }", rest[0]) >= 0)
 }
 
 // modparam matches Kamailio's modparam("module", "password", "value").

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // A style says how a value was written.
@@ -25,7 +26,7 @@ func (c class) literal(v string, s style) bool {
 		return false
 	}
 	v = strings.TrimSpace(v[:min(len(v), maxValue)])
-	if v == "" || placeholder(v) {
+	if !strings.ContainsFunc(v, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) || placeholder(v) {
 		return false
 	}
 	if scheme, rest, ok := strings.Cut(v, " "); ok && slices.Contains(schemes, strings.ToLower(scheme)) {
