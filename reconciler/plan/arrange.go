@@ -214,7 +214,8 @@ func (p *planner) emit(g *graph) []Step {
 		s := Step{Change: c, Fields: diff.Fields(n.task.kind.schema, spec(c.Before), spec(c.After)), Stage: stages[i], Note: n.note}
 		if from, ok := open[n.task]; ok {
 			if c.Action() == resource.Update && len(s.Fields) == 0 {
-				continue // references came along by themselves
+				steps[from].Note = "" // references came along by themselves
+				continue
 			}
 			steps[from].Note += fmt.Sprintf("; completed in step %d", len(steps)+1)
 			s.Note = strings.TrimSuffix(fmt.Sprintf("completes step %d; %s", from+1, s.Note), "; ")

@@ -271,10 +271,13 @@ func (g *graph) sorted() (order []int, stages []int) {
 			heap.Push(&ready, place[v])
 		}
 	}
-	stage := 0
+	stage, deleting := 0, false
 	for len(ready) > 0 {
 		v := byRank[heap.Pop(&ready).(int)]
-		stage = max(stage, after[v])
+		if class[v] == classDelete && !deleting && len(order) > 0 {
+			stage++ // nothing is deleted before the rest is done
+		}
+		stage, deleting = max(stage, after[v]), class[v] == classDelete
 		order, stages = append(order, v), append(stages, stage)
 		for _, w := range slices.Concat(g.hard[v], g.soft[v]) {
 			after[w] = max(after[w], stage+1)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/driftback/driftback/reconciler/diff"
 	"github.com/driftback/driftback/vendors/resource"
@@ -68,7 +69,7 @@ type planner struct {
 	lost  int    // changes without an object
 	// gives are the keys that are there because of the task; takes those that are there no more.
 	gives, takes map[resource.Key]*task
-	writes       map[resource.Key]*task // by key before, or after where there is none
+	writes       map[resource.Key]*task // by key before
 	// follows says how references to renamed objects read at the end, where they follow by themselves.
 	follows map[resource.Key]resource.Key
 }
@@ -95,7 +96,10 @@ func newPlanner(changes []resource.Change, o Options) *planner {
 		p.tasks = append(p.tasks, t)
 	}
 	slices.SortStableFunc(p.tasks, func(a, b task) int {
-		return cmp.Or(cmp.Compare(a.kind.rank, b.kind.rank), a.Key().Compare(b.Key()))
+		if c := cmp.Or(cmp.Compare(a.kind.rank, b.kind.rank), a.Key().Compare(b.Key())); c != 0 || a.Action() == b.Action() {
+			return c
+		}
+		return -strings.Compare(string(a.Action()), string(b.Action())) // who gives the name up, then who takes it
 	})
 	return p
 }
@@ -115,7 +119,9 @@ func (p *planner) checkNames() {
 	after := map[resource.Key]*task{}
 	for i := range p.tasks {
 		t := &p.tasks[i]
-		claim(p.writes, t.Key(), t)
+		if t.Before != nil {
+			claim(p.writes, t.Before.Key, t)
+		}
 		if t.After != nil {
 			claim(after, t.After.Key, t)
 		}
@@ -309,7 +315,7 @@ func (p *planner) checkOutside(t *task) {
 	key := t.Before.Key
 	outside := slices.SortedFunc(slices.Values(p.o.Referrers(key)), resource.Key.Compare)
 	for _, r := range outside {
-		if p.writes[r] != nil && p.writes[r].Before != nil || r == key {
+		if p.writes[r] != nil || r == key {
 			continue
 		}
 		stripped := func(c resource.Cascade) bool { return c.Kind == r.Kind }
