@@ -1,0 +1,13 @@
+// Package all lists the vendors that the program has. A new one is a folder
+// beside this, and a line here.
+package all
+
+import (
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/directory"
+)
+
+// Vendors by the name under which the configuration file knows them.
+var Vendors = map[string]vendors.OpenFunc{
+	"directory": directory.Open,
+}

@@ -1,0 +1,99 @@
+package vendortest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// optional tries the optional interfaces that the driver has.
+func optional(t *testing.T, f Fixture) {
+	o := f.Objects[0]
+	t.Run("Watch", func(t *testing.T) {
+		s := start(t, f, o)
+		w, ok := s.Driver.(vendors.Watcher)
+		if !ok || s.Hand.Put == nil {
+			t.Skip("no Watcher, or no hand")
+		}
+		watching(s, w)
+	})
+	t.Run("Audit", func(t *testing.T) {
+		s := start(t, f, o)
+		a, ok := s.Driver.(vendors.Auditor)
+		if !ok || s.Hand.Put == nil {
+			t.Skip("no Auditor, or no hand")
+		}
+		auditing(s, a)
+	})
+	t.Run("Activate", func(t *testing.T) {
+		s := start(t, f, o)
+		a, ok := s.Driver.(vendors.Activator)
+		if !ok {
+			t.Skip("no Activator")
+		}
+		require.NoError(t, a.Activate(t.Context()))
+		require.NoError(t, a.Activate(t.Context()), "activating twice")
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, a.Activate(ended), context.Canceled)
+	})
+}
+
+// watching: an edit gives a hint that names the object, or none at all; the watch ends with its context.
+func watching(s *session, w vendors.Watcher) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	hints, ended := make(chan []resource.Key, 1000), make(chan error, 1)
+	go func() {
+		ended <- w.Watch(ctx, func(keys ...resource.Key) {
+			select {
+			case hints <- keys:
+			default: // enough of them
+			}
+		})
+	}()
+	// The watch begins some time after the call; edits go on until one is noticed.
+	limit := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for n, noticed := 0, false; !noticed; n++ {
+		require.NoError(s, s.Hand.Put(s.o.Key, s.o.Vary(n)))
+		select {
+		case keys := <-hints:
+			for _, k := range keys {
+				require.Equal(s, s.o.Key, k)
+				noticed = true
+			}
+		case <-tick.C:
+		case <-limit:
+			require.Fail(s, "no edit was noticed")
+		}
+	}
+	cancel()
+	require.True(s, errors.Is(<-ended, context.Canceled))
+}
+
+// auditing: an edit is on record, with its time, and not before its time.
+func auditing(s *session, a vendors.Auditor) {
+	require.NoError(s, s.Hand.Put(s.o.Key, s.o.Vary(0)))
+	var when time.Time
+	for e, err := range a.Audit(s.ctx, time.Time{}) {
+		require.NoError(s, err)
+		require.NotEmpty(s, e.ID)
+		require.False(s, e.When.Before(when), "not oldest first")
+		when = e.When
+		if e.Key == s.o.Key && !e.Hash.IsZero() {
+			require.Equal(s, s.o.Vary(0).Hash(), e.Hash)
+		}
+	}
+	require.False(s, when.IsZero(), "the edit is not on record")
+	for e, err := range a.Audit(s.ctx, when.Add(time.Nanosecond)) {
+		require.NoError(s, err)
+		require.NotEqual(s, s.o.Key, e.Key)
+	}
+}
