@@ -73,7 +73,7 @@ func TestAssignments(t *testing.T) {
 		"modparam(\"uac\", \"auth_password\", \"hunter2\")", "<password>hunter2</password>", `<param name="password" value="hunter2"/>`, "- name: DB_PASSWORD\n  value: hunter2\n",
 		`{"name": "DB_PASSWORD", "value": "hunter2"}`, `config: "{\"password\": \"hunter2\"}"`, `$config['password'] = 'hunter2';`, `os.environ["DB_PASSWORD"] = "hunter2"`,
 		"# password: hunter2", "Server=x;Password=letmein;User=y", "const token = \"abcdef\";", "voicemail_pin: 4711", "machine example.com login me password hunter2",
-		"password := \"hunter2\"", "key: " + filler[:32], "key=0123456789abcdef0123456789abcdef", "password:hunter2", "requirepass foobared", "userPassword: {SSHA}abcdefg12345", "  secret \"abc\";", "<secret type='x'>abc</secret>", "$var(password) = \"hunter2\";", "x{\n  a: b\n  password=\"hunter2\"\n",
+		"password := \"hunter2\"", "key: " + filler[:32], "key=0123456789abcdef0123456789abcdef", "password:hunter2", "requirepass foobared", "bearer_token: 1234", "userPassword: {SSHA}abcdefg12345", "  secret \"abc\";", "<secret type='x'>abc</secret>", "$var(password) = \"hunter2\";", "x{\n  a: b\n  password=\"hunter2\"\n",
 	} {
 		require.NotEmpty(t, find(text), "%s", text)
 		require.NotEmpty(t, find("x: y\n"+text+"\nz: 1\n"), "%s", text)

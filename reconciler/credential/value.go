@@ -41,7 +41,7 @@ func (c class) literal(v string, s style) bool {
 	case maybe:
 		return random(v)
 	case secret:
-		return spaces == 0 && !isPath(v) && (strings.Trim(v, "0123456789.") != "" || len(v) >= 6)
+		return spaces == 0 && !isPath(v) && (strings.Trim(v, "0123456789.") != "" || len(v) >= 4)
 	case pin:
 		return len(v) >= 4 && len(v) <= 12 && strings.Trim(v, "0123456789") == ""
 	}

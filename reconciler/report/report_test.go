@@ -78,7 +78,7 @@ func ExampleText() {
 	//     - b: 2
 	//     + b: 3
 	//     @ no newline at the end
-	// ~ file/bin
+	// ~ file/bin  in conflict
 	//   ! conflict: x: both changed it
 	//       base  1
 	//       Git   "a|b"
@@ -243,6 +243,41 @@ func TestLimitsOfAnObject(t *testing.T) {
 	})
 	for _, want := range []string{"+ list:\n", "+   - \"" + long + "\"\n", "+   -\n    +     a: " + long + "x\n    +     b: true\n", "+   k: |\n", "+     y\n", "+   n: []\n", "+   \"odd key:\": ", `["true", "12", "", a b, " a", "a: b", "absent", "a\"b\\", "a\nb"]`} {
 		require.Contains(t, got, want)
+	}
+}
+
+func TestBrief(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	require.NoError(t, report.Text(&b, samples(), report.TextOptions{Brief: true}))
+	require.Equal(t, `~ queue/Support  (Ann <ann@example.com>, 2026-01-02 12:04 UTC)
++ queue/New  filled in by the platform
+- file/a.yml
+> file/b.yml → file/c.yml
+~ file/bin  in conflict
+1 added, 2 changed, 1 renamed, 1 deleted, of which 1 in conflict
+`, b.String())
+}
+
+func BenchmarkLargeText(b *testing.B) {
+	var before, after strings.Builder
+	for i := range 40_000 {
+		fmt.Fprintf(&before, "line %d of the one\n", i)
+		fmt.Fprintf(&after, "row %d of the other\n", i)
+	}
+	os := []report.Object{{Change: resource.Change{Before: res("file/x", raw(before.String())), After: res("file/x", raw(after.String()))}}}
+	for b.Loop() {
+		report.Pull{Environment: "prod", Objects: os}.Body(0)
+	}
+}
+
+func BenchmarkManyObjects(b *testing.B) {
+	var os []report.Object
+	for range 20_000 {
+		os = append(os, samples()[:4]...)
+	}
+	for b.Loop() {
+		report.Pull{Environment: "prod", Objects: os}.Body(0)
 	}
 }
 

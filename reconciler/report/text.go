@@ -21,6 +21,8 @@ const SchemaVersion = 1
 // TextOptions say how Text writes. The zero value writes without colour.
 type TextOptions struct {
 	Color bool
+	// Brief leaves out fields and conflicts: one line an object.
+	Brief bool
 }
 
 // Text writes what differs for a terminal: one line an object, its fields below,
@@ -54,10 +56,16 @@ func (o TextOptions) object(b *strings.Builder, obj Object) {
 	if obj.Who != "" || obj.Email != "" || !obj.When.IsZero() {
 		head += "  (" + obj.who() + ", " + obj.when() + ")"
 	}
+	if len(obj.Conflicts) > 0 {
+		head += "  in conflict"
+	}
 	if obj.Note != "" {
 		head += "  " + visible(obj.Note, false)
 	}
 	o.paint(b, mark, string(mark)+" "+head)
+	if o.Brief {
+		return
+	}
 	for _, c := range obj.Conflicts {
 		field := "whole object"
 		if len(c.Path) > 0 {
