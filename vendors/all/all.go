@@ -7,7 +7,9 @@ import (
 	"github.com/driftback/driftback/vendors/directory"
 )
 
-// Vendors by the name under which the configuration file knows them.
-var Vendors = map[string]vendors.OpenFunc{
-	"directory": directory.Open,
+// Vendors returns them by the name under which the configuration file knows them.
+func Vendors() map[string]vendors.OpenFunc {
+	return map[string]vendors.OpenFunc{
+		"directory": directory.Open,
+	}
 }
