@@ -9,6 +9,7 @@ import (
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/report"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -125,8 +126,7 @@ func (p *pass) mergeOf(pr proposal, pull *forge.Pull) (merged, bool, error) {
 		}
 		if pull.State == forge.Merged {
 			if id, err := gitstore.ParseID(pull.MergeCommit); err == nil {
-				m, err := p.mergeRange(pr, head, id)
-				return m, true, err
+				return p.forgeMerged(pr, head, id)
 			}
 		}
 	}
@@ -160,8 +160,22 @@ func (p *pass) mergeOf(pr proposal, pull *forge.Pull) (merged, bool, error) {
 	return m, true, err
 }
 
+// forgeMerged is a merge that the forge tells of. Where history was rewritten since, so that the
+// merge is no longer part of it, nothing was decided: the proposal is over, and drift is proposed anew.
+func (p *pass) forgeMerged(pr proposal, head, at gitstore.ID) (merged, bool, error) {
+	ok, err := p.store.IsAncestor(at, p.head)
+	if err != nil && !errors.Is(err, gitstore.ErrMissing) {
+		return merged{}, false, err
+	}
+	if err != nil || !ok {
+		return merged{}, true, nil
+	}
+	m, err := p.mergeRange(pr, head, at)
+	return m, true, err
+}
+
 // mergeRange finds what the tracked branch was before: the first parent of a merge
-// commit; for squashed or rebased commits, as far back as they bear the messages of ours.
+// commit; for squashed or rebased commits, as far back as they bear the messages or trailers of ours.
 func (p *pass) mergeRange(pr proposal, head, at gitstore.ID) (merged, error) {
 	m := merged{after: at, inside: map[gitstore.ID]bool{}}
 	messages := map[string]bool{}
@@ -193,7 +207,8 @@ func (p *pass) mergeRange(pr proposal, head, at gitstore.ID) (merged, error) {
 		if c, err = p.store.CommitAt(m.before); err != nil {
 			return m, err
 		}
-		if !messages[c.Message] || m.before == pr.Base {
+		ours := messages[c.Message] || report.ParseTrailers(c.Message).Environment == p.Name
+		if !ours || m.before == pr.Base {
 			return m, nil
 		}
 		m.inside[m.before] = true
@@ -203,6 +218,9 @@ func (p *pass) mergeRange(pr proposal, head, at gitstore.ID) (merged, error) {
 // accepted is rule 3: where the merge changed an object that the pull request proposed,
 // base becomes the proposed value, also when people edited it before merging.
 func (p *pass) accepted(pr proposal, m merged) error {
+	if m.after.IsZero() {
+		return nil
+	}
 	before, err := p.want.at(p.store, m.before)
 	if err != nil {
 		return err
@@ -211,17 +229,18 @@ func (p *pass) accepted(pr proposal, m merged) error {
 	if err != nil {
 		return err
 	}
-	proposed, err := p.want.at(p.store, pr.Head)
-	if err != nil {
-		return err
-	}
+	history := liveHistory{p: p}
 	for _, k := range slices.SortedFunc(maps.Keys(pr.Keys), resource.Key.Compare) {
 		if before.snapshot().Hash(k) == after.snapshot().Hash(k) {
 			continue // dropped from the pull request: it stays drift
 		}
-		r, err := proposed.snapshot().Resource(k)
+		r, known, err := history.value(k, pr.Keys[k])
 		if err != nil {
 			return err
+		}
+		if !known {
+			p.log.Warn("the proposed value is no longer in the live branch's history", "key", k.String())
+			continue
 		}
 		p.setBase(k, r)
 		delete(p.st.decisions.Accepted, k)
@@ -292,16 +311,16 @@ func (p *pass) caughtUp(inside map[gitstore.ID]bool) error {
 		return err
 	}
 	slices.Reverse(commits)
-	had := liveValues{p: p, base: p.baseNow()}
+	base, had := p.baseNow(), liveHistory{p: p}
 	for _, c := range commits {
-		if err := p.commitCaughtUp(c, &had); err != nil {
+		if err := p.commitCaughtUp(c, base, &had); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *pass) commitCaughtUp(c gitstore.Commit, had *liveValues) error {
+func (p *pass) commitCaughtUp(c gitstore.Commit, base *resource.Snapshot, had *liveHistory) error {
 	after, err := p.want.at(p.store, c.ID)
 	if err != nil {
 		return err
@@ -313,10 +332,10 @@ func (p *pass) commitCaughtUp(c gitstore.Commit, had *liveValues) error {
 		}
 	}
 	for k, h := range differing(before.snapshot(), before.snapshot(), after.snapshot()) {
-		if h.live == had.base.Hash(k) || !after.snapshot().Covers(k) && h.live.IsZero() {
+		if h.live == base.Hash(k) || !after.snapshot().Covers(k) && h.live.IsZero() {
 			continue
 		}
-		values, err := had.since(k)
+		values, err := had.since(k, base.Hash(k))
 		if err != nil {
 			return err
 		}
@@ -332,57 +351,94 @@ func (p *pass) commitCaughtUp(c gitstore.Commit, had *liveValues) error {
 	return nil
 }
 
-// liveValues answers which values live has had since base.
-type liveValues struct {
+// liveHistory walks the live branch backwards, newest first, reading as far as it is asked for.
+type liveHistory struct {
 	p       *pass
-	base    *resource.Snapshot
-	history []*resource.Snapshot // newest first, read as far as was asked for
+	steps   []liveStep
 	next    gitstore.ID
 	started bool
 }
 
-// since walks the live branch back to where the object last was as base says.
-func (l *liveValues) since(k resource.Key) (map[resource.Hash]bool, error) {
-	out := map[resource.Hash]bool{}
-	base := l.base.Hash(k)
-	for i := 0; i < maxHistory; i++ {
-		if i == len(l.history) {
-			if more, err := l.older(); err != nil || !more {
-				return out, err
-			}
+type liveStep struct {
+	commit gitstore.Commit
+	seen   *resource.Snapshot
+}
+
+// at returns the i-th step back; false where history ends, or is longer than one pass looks.
+func (l *liveHistory) at(i int) (liveStep, bool, error) {
+	for i >= len(l.steps) {
+		if !l.started {
+			l.next, l.started = l.p.live.commit, true
 		}
-		h := l.history[i].Hash(k)
+		if l.next.IsZero() || i >= maxHistory {
+			return liveStep{}, false, nil
+		}
+		t, err := l.p.live.at(l.p.store, l.next)
+		if err != nil {
+			return liveStep{}, false, err
+		}
+		c, err := l.p.store.CommitAt(l.next)
+		if err != nil {
+			return liveStep{}, false, err
+		}
+		l.steps = append(l.steps, liveStep{commit: c, seen: t.snapshot()})
+		l.next = gitstore.ID{}
+		if len(c.Parents) > 0 {
+			l.next = c.Parents[0]
+		}
+	}
+	return l.steps[i], true, nil
+}
+
+// since returns the values that live has had of k since it was as base says.
+func (l *liveHistory) since(k resource.Key, base resource.Hash) (map[resource.Hash]bool, error) {
+	out := map[resource.Hash]bool{}
+	for i := 0; ; i++ {
+		s, ok, err := l.at(i)
+		if err != nil || !ok {
+			return out, err
+		}
+		h := s.seen.Hash(k)
 		if h == base {
 			return out, nil
 		}
 		out[h] = true
 	}
-	return out, nil
 }
 
-func (l *liveValues) older() (bool, error) {
-	at := l.p.live
-	if l.started {
-		if l.next.IsZero() {
-			return false, nil
+// value finds the body that live once had of k: what was proposed was remembered before.
+func (l *liveHistory) value(k resource.Key, h resource.Hash) (*resource.Resource, bool, error) {
+	if h.IsZero() {
+		return nil, true, nil
+	}
+	for i := 0; ; i++ {
+		s, ok, err := l.at(i)
+		if err != nil || !ok {
+			return nil, false, err
 		}
-		var err error
-		if at, err = l.p.live.at(l.p.store, l.next); err != nil {
-			return false, err
+		if s.seen.Hash(k) == h {
+			r, err := s.seen.Resource(k)
+			return r, err == nil, err
 		}
 	}
-	l.started = true
-	if at.commit.IsZero() {
-		return false, nil
+}
+
+// change returns the commit that gave k the value that live has now; false where history does not tell.
+func (l *liveHistory) change(k resource.Key) (gitstore.Commit, bool, error) {
+	for i := 0; ; i++ {
+		s, ok, err := l.at(i)
+		if err != nil || !ok {
+			return gitstore.Commit{}, false, err
+		}
+		before, ok, err := l.at(i + 1)
+		if err != nil {
+			return gitstore.Commit{}, false, err
+		}
+		if !ok && !s.seen.Hash(k).IsZero() || ok && before.seen.Hash(k) != s.seen.Hash(k) {
+			return s.commit, true, nil
+		}
+		if !ok {
+			return gitstore.Commit{}, false, nil
+		}
 	}
-	c, err := l.p.store.CommitAt(at.commit)
-	if err != nil {
-		return false, err
-	}
-	l.next = gitstore.ID{}
-	if len(c.Parents) > 0 {
-		l.next = c.Parents[0]
-	}
-	l.history = append(l.history, at.snapshot())
-	return true, nil
 }

@@ -23,12 +23,19 @@ import (
 // outcome. Intent and outcome are one push each; whatever happens between them is
 // found again by reading.
 func (p *pass) deploy(ctx context.Context, g gated) error {
-	changes := stepChanges(g.plan)
+	w := work{changes: stepChanges(g.plan), want: map[resource.Key]*resource.Resource{}}
+	for _, k := range touched(w.changes) {
+		r, err := p.want.snapshot().Resource(k)
+		if err != nil {
+			return fmt.Errorf("deploy %s: %w", k, err)
+		}
+		w.want[k] = r
+	}
 	j := &p.st.journal
 	j.ID, j.Phase, j.Commit, j.Started = deploymentID(p.head, p.start), phaseIntent, p.head, p.start.UTC()
 	j.Trigger, j.Cause, j.Steps = "merge", "", nil
 	bodies := gitstore.Edit{}
-	for i, c := range changes {
+	for i, c := range w.changes {
 		s := journalStep{}
 		if c.Before != nil {
 			s.Before, s.From = c.Before.Key, c.Before.Spec.Hash()
@@ -37,7 +44,7 @@ func (p *pass) deploy(ctx context.Context, g gated) error {
 			s.After, s.To = c.After.Key, c.After.Spec.Hash()
 		}
 		j.Steps = append(j.Steps, s)
-		if err := p.journalBodies(bodies, i, c); err != nil {
+		if err := p.journalBodies(bodies, i, w); err != nil {
 			return fmt.Errorf("deploy: %w", err)
 		}
 	}
@@ -47,8 +54,15 @@ func (p *pass) deploy(ctx context.Context, g gated) error {
 	if err := p.push(ctx, "deployment "+j.ID+" begins", bodies); err != nil {
 		return err
 	}
-	p.log.Info("deploying", "deployment", j.ID, "changes", len(changes), "commit", p.head.String())
-	return p.carryOut(ctx, changes)
+	p.log.Info("deploying", "deployment", j.ID, "changes", len(w.changes), "commit", p.head.String())
+	return p.carryOut(ctx, w)
+}
+
+// work is a deployment with the bodies that it needs. They are journalled, because the commit
+// that it deploys may be gone from the repository when it is finished.
+type work struct {
+	changes []resource.Change
+	want    map[resource.Key]*resource.Resource // what Git says of the changed keys, which base becomes
 }
 
 func deploymentID(head gitstore.ID, at time.Time) string {
@@ -60,21 +74,29 @@ func (p *pass) stepLayout(i int, side string) files.Layout {
 	return files.Layout{Root: fmt.Sprintf("%s/%d/%s", deploymentDir, i, side), Kinds: p.kinds}
 }
 
-// journalBodies puts both sides of a change where recovery finds them.
-func (p *pass) journalBodies(e gitstore.Edit, i int, c resource.Change) error {
-	for side, r := range map[string]*resource.Resource{"before": c.Before, "after": c.After} {
-		if r == nil {
-			continue
+// journalBodies puts both sides of a change, and what Git says, where recovery finds them.
+func (p *pass) journalBodies(e gitstore.Edit, i int, w work) error {
+	c := w.changes[i]
+	sides := map[string][]*resource.Resource{"before": {c.Before}, "after": {c.After}}
+	for _, k := range touched([]resource.Change{c}) {
+		sides["want"] = append(sides["want"], w.want[k])
+	}
+	for side, rs := range sides {
+		over := resource.Overlay{}
+		for _, r := range rs {
+			if r != nil {
+				over[r.Key] = &resource.Resource{Key: r.Key, Spec: r.Spec}
+			}
 		}
 		t, err := p.stepLayout(i, side).Load(nil, nil, nil)
 		if err != nil {
 			return err
 		}
-		w, err := t.Write(resource.Overlay{r.Key: {Key: r.Key, Spec: r.Spec}})
+		files, err := t.Write(over)
 		if err != nil {
-			return fmt.Errorf("%s: %w", r.Key, err)
+			return fmt.Errorf("%s: %w", c.Key(), err)
 		}
-		maps.Copy(e, w)
+		maps.Copy(e, files)
 	}
 	return nil
 }
@@ -84,31 +106,49 @@ func (p *pass) journalBodies(e gitstore.Edit, i int, c resource.Change) error {
 func (p *pass) resume(ctx context.Context) error {
 	j := p.st.journal
 	p.log.Info("finishing a deployment that was cut off", "deployment", j.ID, "phase", string(j.Phase))
-	changes := make([]resource.Change, len(j.Steps))
+	w := work{changes: make([]resource.Change, len(j.Steps)), want: map[resource.Key]*resource.Resource{}}
 	for i, s := range j.Steps {
-		for _, side := range []struct {
-			name string
-			key  resource.Key
-			into **resource.Resource
-		}{{"before", s.Before, &changes[i].Before}, {"after", s.After, &changes[i].After}} {
-			if side.key.IsZero() {
-				continue
-			}
-			t := treeAt{layout: p.stepLayout(i, side.name)}
-			if err := t.move(p.store, p.st.tip); err != nil {
+		c := &w.changes[i]
+		for _, err := range []error{
+			p.journalled(i, "before", s.Before, true, &c.Before),
+			p.journalled(i, "after", s.After, true, &c.After),
+		} {
+			if err != nil {
 				return fmt.Errorf("deployment %s: %w", j.ID, err)
 			}
-			r, err := t.snapshot().Resource(side.key)
-			if err != nil || r == nil {
-				return fmt.Errorf("deployment %s: step %d of %s cannot be read from the journal: %w", j.ID, i+1, side.key, errors.Join(err, gitstore.ErrMissing))
+		}
+		for _, k := range touched([]resource.Change{*c}) {
+			var r *resource.Resource
+			if err := p.journalled(i, "want", k, false, &r); err != nil {
+				return fmt.Errorf("deployment %s: %w", j.ID, err)
 			}
-			*side.into = r
+			w.want[k] = r
 		}
 	}
 	if j.Phase == phaseUndo {
-		return p.undo(ctx, changes)
+		return p.undo(ctx, w)
 	}
-	return p.carryOut(ctx, changes)
+	return p.carryOut(ctx, w)
+}
+
+// journalled reads one body back from the journal.
+func (p *pass) journalled(i int, side string, k resource.Key, must bool, into **resource.Resource) error {
+	if k.IsZero() {
+		return nil
+	}
+	t := treeAt{layout: p.stepLayout(i, side)}
+	if err := t.move(p.store, p.st.tip); err != nil {
+		return err
+	}
+	r, err := t.snapshot().Resource(k)
+	if err == nil && r == nil && must {
+		err = gitstore.ErrMissing
+	}
+	if err != nil {
+		return fmt.Errorf("step %d of %s cannot be read from the journal: %w", i+1, k, err)
+	}
+	*into = r
+	return nil
 }
 
 // permanent reports whether trying again would fail in the same way.
@@ -118,7 +158,8 @@ func permanent(err error) bool {
 }
 
 // carryOut applies the changes and judges the outcome.
-func (p *pass) carryOut(ctx context.Context, changes []resource.Change) error {
+func (p *pass) carryOut(ctx context.Context, w work) error {
+	changes := w.changes
 	foreign := map[int]bool{} // steps that met somebody else's change
 	for i, c := range changes {
 		if err := p.effect(ctx); err != nil {
@@ -130,24 +171,24 @@ func (p *pass) carryOut(ctx context.Context, changes []resource.Change) error {
 			p.log.Info("changed meanwhile on the platform, left alone", "key", c.Key().String())
 			foreign[i] = true
 		case err != nil && permanent(err):
-			return p.fail(ctx, changes, []resource.Change{c}, fmt.Sprintf("%s %s: %v", c.Action(), c.Key(), err))
+			return p.fail(ctx, w, []resource.Change{c}, fmt.Sprintf("%s %s: %v", c.Action(), c.Key(), err))
 		case err != nil:
 			return fmt.Errorf("apply %s: %w", c.Key(), err) // the journal stays open: the next pass goes on
 		default:
 			if why := p.verify(c, got); why != "" {
-				return p.fail(ctx, changes, []resource.Change{c}, why)
+				return p.fail(ctx, w, []resource.Change{c}, why)
 			}
 		}
 	}
 	if len(foreign) < len(changes) {
 		switch err := p.activate(ctx); {
 		case err != nil && permanent(err):
-			return p.fail(ctx, changes, changes, err.Error())
+			return p.fail(ctx, w, changes, err.Error())
 		case err != nil:
 			return err
 		}
 	}
-	return p.outcome(ctx, changes, foreign, "")
+	return p.outcome(ctx, w, foreign, "")
 }
 
 // activate makes what is stored run, where the platform has that step.
@@ -191,18 +232,14 @@ func (p *pass) verify(c resource.Change, got resource.Resource) string {
 }
 
 // fail undoes a deployment and holds what failed. The undo is journalled before it begins.
-func (p *pass) fail(ctx context.Context, changes, failed []resource.Change, cause string) error {
+func (p *pass) fail(ctx context.Context, w work, failed []resource.Change, cause string) error {
 	j := &p.st.journal
 	p.log.Error("deployment failed, undoing it", "deployment", j.ID, "cause", cause)
 	h := Hold{Deployment: j.ID, Keys: map[resource.Key]resource.Hash{}, Reason: cause, At: p.r.c.Clock.Now().UTC()}
-	want, err := p.wantAt(j.Commit)
-	if err != nil {
-		return err
-	}
 	for _, c := range failed {
 		for _, r := range []*resource.Resource{c.Before, c.After} {
 			if r != nil {
-				h.Keys[r.Key] = want.Hash(r.Key)
+				h.Keys[r.Key] = hashAt(w.want[r.Key], r.Key)
 			}
 		}
 	}
@@ -211,14 +248,14 @@ func (p *pass) fail(ctx context.Context, changes, failed []resource.Change, caus
 	if err := p.push(ctx, "deployment "+j.ID+" failed", nil); err != nil {
 		return err
 	}
-	return p.undo(ctx, changes)
+	return p.undo(ctx, w)
 }
 
 // undo applies the reverse of every change in reverse order, compare-and-set against what
 // was written. What a person changed meanwhile is left as it is.
-func (p *pass) undo(ctx context.Context, changes []resource.Change) error {
+func (p *pass) undo(ctx context.Context, w work) error {
 	foreign := map[int]bool{}
-	for i, c := range slices.Backward(changes) {
+	for i, c := range slices.Backward(w.changes) {
 		if err := p.effect(ctx); err != nil {
 			return err
 		}
@@ -239,32 +276,18 @@ func (p *pass) undo(ctx context.Context, changes []resource.Change) error {
 		}
 		p.trouble = append(p.trouble, Trouble{Reason: "after undoing: " + err.Error()})
 	}
-	return p.outcome(ctx, changes, foreign, p.st.journal.Cause)
-}
-
-func (p *pass) wantAt(commit gitstore.ID) (*resource.Snapshot, error) {
-	t, err := p.want.at(p.store, commit)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", commit, err)
-	}
-	return t.snapshot(), nil
+	return p.outcome(ctx, w, foreign, p.st.journal.Cause)
 }
 
 // outcome reads the changed objects again, and writes in one push what live says now and what
 // base becomes. A non-empty cause says that the deployment was undone.
-func (p *pass) outcome(ctx context.Context, changes []resource.Change, foreign map[int]bool, cause string) error {
-	j := &p.st.journal
-	want, err := p.wantAt(j.Commit)
-	if err != nil {
-		return err
-	}
+func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause string) error {
+	j, changes := &p.st.journal, w.changes
 	now, err := p.Platform.Read(ctx, touched(changes))
 	if now == nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	if err := p.moveWritten(changes, foreign, want, cause); err != nil {
-		return err
-	}
+	p.moveWritten(w, foreign, cause)
 	p.takeRead(now, changes)
 	state := "success"
 	if cause != "" {
@@ -304,23 +327,15 @@ func touched(changes []resource.Change) []resource.Key {
 
 // moveWritten is rule 1 for writes and undos: base becomes what was written, as Git has it;
 // an undone object keeps its base, unless a person changed it meanwhile: then what was written stays base.
-func (p *pass) moveWritten(changes []resource.Change, foreign map[int]bool, want *resource.Snapshot, cause string) error {
-	for i, c := range changes {
+func (p *pass) moveWritten(w work, foreign map[int]bool, cause string) {
+	for i, c := range w.changes {
 		if foreign[i] == (cause == "") {
 			continue
 		}
-		for _, r := range []*resource.Resource{c.Before, c.After} {
-			if r == nil {
-				continue
-			}
-			w, err := want.Resource(r.Key)
-			if err != nil {
-				return fmt.Errorf("base %s: %w", r.Key, err)
-			}
-			p.setBase(r.Key, w)
+		for _, k := range touched([]resource.Change{c}) {
+			p.setBase(k, w.want[k])
 		}
 	}
-	return nil
 }
 
 // takeRead lays what was read of the changed objects over what was observed. A value that is

@@ -185,10 +185,10 @@ func (p *pass) takeScope() {
 	for e := range p.base.snapshot().Entries() {
 		was, had := old.Kinds[e.Key.Kind]
 		is, has := now.Kinds[e.Key.Kind]
-		if !had || has && sameCover(was, is) {
+		if !had || !has || sameCover(was, is) {
 			continue
 		}
-		if _, listed := p.seen.Entry(e.Key); !listed && !now.Covers(e.Key) || had && has && was.Partition != is.Partition && !listed {
+		if _, listed := p.seen.Entry(e.Key); !listed && (!now.Covers(e.Key) || was.Partition != is.Partition) {
 			unknown[e.Key] = "not seen since what is observed was changed"
 		}
 	}

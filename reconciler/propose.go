@@ -246,52 +246,32 @@ func (p *pass) whoChanged(over resource.Overlay) map[resource.Key]attribution {
 		open[k] = a.Who == "" || a.When.IsZero()
 	}
 	p.fromHistory(out, open)
-	for k, a := range out {
-		if a.When.IsZero() {
-			a.When = p.start
-			out[k] = a
-		}
-	}
 	return out
 }
 
 // fromHistory completes attributions from the commits of the live branch that made the values.
+// It is a courtesy: what cannot be found stays unknown.
 func (p *pass) fromHistory(out map[resource.Key]attribution, open map[resource.Key]bool) {
-	maps.DeleteFunc(open, func(_ resource.Key, o bool) bool { return !o })
-	paths := map[string]resource.Key{}
-	for k := range open {
-		for _, path := range p.live.tree.Paths(k) {
-			paths[path] = k
+	history := liveHistory{p: p}
+	for _, k := range slices.SortedFunc(maps.Keys(open), resource.Key.Compare) {
+		if !open[k] {
+			continue
 		}
-	}
-	at := p.live.commit
-	for n := 0; n < maxHistory && !at.IsZero() && len(open) > 0; n++ {
-		c, err := p.store.CommitAt(at)
+		c, ok, err := history.change(k)
 		if err != nil {
-			return // attribution is a courtesy: what cannot be found stays unknown
+			return
 		}
-		var parent gitstore.ID
-		if len(c.Parents) > 0 {
-			parent = c.Parents[0]
+		if !ok {
+			continue
 		}
-		_ = p.store.Diff(parent, at, "", func(d gitstore.Delta) error {
-			k, ok := paths[d.Path]
-			if !ok || !open[k] {
-				return nil
-			}
-			delete(open, k)
-			t := report.ParseTrailers(c.Message)
-			a := out[k]
-			if a.Who == "" {
-				a.Who, a.Email, a.AuditID = t.Who, t.Email, t.AuditID
-			}
-			if a.When.IsZero() {
-				a.When = c.Author.When
-			}
-			out[k] = a
-			return nil
-		})
-		at = parent
+		t, a := report.ParseTrailers(c.Message), out[k]
+		if a.Who == "" {
+			a.Who, a.Email, a.AuditID = t.Who, t.Email, t.AuditID
+		}
+		if a.When.IsZero() {
+			a.When = t.When
+		}
+		out[k] = a
 	}
 }
 

@@ -139,7 +139,7 @@ func (p *pass) attribute(ctx context.Context, changed resource.Overlay) (map[res
 		case "login":
 			a.Email = ""
 		}
-		if a.When.IsZero() || a.When.After(p.start) {
+		if a.When.After(p.start) {
 			a.When = p.start
 		}
 		out[k] = a

@@ -23,6 +23,7 @@ import (
 var (
 	histories = flag.Int("histories", 200, "how many random histories to run")
 	from      = flag.Uint64("from", 1, "the first seed")
+	noShrink  = flag.Bool("raw", false, "with -seed: print the whole story instead of the shrunk one")
 	seed      = flag.Uint64("seed", 0, "run this seed alone, shrink it if it fails, and print its trace")
 )
 
@@ -60,7 +61,7 @@ func (w *world) peace() {
 	w.quiet = true
 	w.logf("--- peace")
 	settled := false
-	for round := 0; round < 60 && w.failure == nil && !settled; round++ {
+	for round := 0; round < 20 && w.failure == nil && !settled; round++ {
 		w.pass(4 * 60)
 		settled = !w.answer() && w.unsettled() == ""
 	}
@@ -68,7 +69,7 @@ func (w *world) peace() {
 		return
 	}
 	if why := w.unsettled(); why != "" {
-		w.fail("converged", "after an hour of peace %s", why)
+		w.fail("converged", "after long peace %s", why)
 		return
 	}
 	refs, counts := w.refs(), w.platform.Counts()
@@ -204,7 +205,10 @@ func tell(t *testing.T, s uint64) {
 		return
 	}
 	promise := promiseOf(w.failure)
-	small := shrink(tp.used, 4000, func(in []uint16) ([]uint16, bool) {
+	if *noShrink {
+		t.Fatalf("seed %d: %v\n%s", s, w.failure, strings.Join(w.trace, "\n"))
+	}
+	small := shrink(tp.used, 800, func(in []uint16) ([]uint16, bool) {
 		r := replay(in)
 		v := run(r, false)
 		return r.used, v.failure != nil && promiseOf(v.failure) == promise
