@@ -123,13 +123,13 @@ func (p *planner) open(g *graph, circle []int) (int, [2]*node, bool) {
 				return v, parts, true
 			}
 		}
-		if n.after == nil {
+		if _, ok := n.taken(); ok {
 			held := slices.DeleteFunc(slices.Clone(n.holds), func(k resource.Key) bool {
 				j, ok := g.takes[k]
-				return !inside(j, ok) || j == v
+				return !inside(j, ok)
 			})
-			if len(held) > 0 {
-				return v, n.letGo(held), true
+			if parts, ok := n.letGo(held); ok {
+				return v, parts, true
 			}
 		}
 	}
@@ -154,8 +154,7 @@ func (g *graph) wanted(n *node, circle []int) bool {
 // It reports false where what is left out could not be added later.
 func (n *node) completeLater(missing []resource.Key) ([2]*node, bool) {
 	if n.before != nil && n.before.Key != n.after.Key {
-		middle := &resource.Resource{Key: n.after.Key, Spec: n.before.Spec, Origin: n.before.Origin}
-		return n.split(middle, true, "breaks a circle of references by renaming alone"), true
+		return n.split(n.moved(n.after.Key), true, "breaks a circle of references by renaming alone"), true
 	}
 	spec, ok := strip(n.task.kind, n.after.Spec, missing)
 	if !ok {
@@ -165,17 +164,39 @@ func (n *node) completeLater(missing []resource.Key) ([2]*node, bool) {
 	return n.split(middle, false, "breaks a circle of references by leaving out "+list(missing)), true
 }
 
-// letGo splits a deletion: first it stops referring to what is deleted too.
-func (n *node) letGo(held []resource.Key) [2]*node {
-	spec, _ := strip(n.task.kind, n.before.Spec, held)
+// letGo splits a deletion or rename: first the object stops referring to what
+// is deleted too. It reports false where that cannot be.
+func (n *node) letGo(held []resource.Key) ([2]*node, bool) {
+	spec, ok := strip(n.task.kind, n.before.Spec, held)
+	if !ok || len(held) == 0 {
+		return [2]*node{}, false
+	}
 	middle := &resource.Resource{Key: n.before.Key, Spec: spec, Origin: n.before.Origin}
-	return n.split(middle, true, "breaks a circle of references by letting go of "+list(held))
+	return n.split(middle, true, "breaks a circle of references by letting go of "+list(held)), true
+}
+
+// clings reports whether n deletes an object that refers to itself and could let go of that first. It has to:
+// else the deletion could not be undone.
+func (n *node) clings() bool {
+	if n.after != nil || !n.task.kind.Can.Update || !slices.Contains(n.holds, n.before.Key) {
+		return false
+	}
+	_, ok := strip(n.task.kind, n.before.Spec, []resource.Key{n.before.Key})
+	return ok
 }
 
 // stepAside splits a rename whose new name is not free before the old one is given up.
 func (n *node) stepAside(temporary resource.Key) [2]*node {
-	middle := &resource.Resource{Key: temporary, Spec: n.before.Spec, Origin: n.before.Origin}
-	return n.split(middle, true, "makes way for a swap of names")
+	return n.split(n.moved(temporary), true, "makes way for a swap of names")
+}
+
+// moved is the object of before under another name, with nothing else changed.
+func (n *node) moved(to resource.Key) *resource.Resource {
+	r := &resource.Resource{Key: to, Spec: n.before.Spec, Origin: n.before.Origin}
+	if !n.task.followed() {
+		r.Spec = renamed(n.task.kind, r.Spec, map[resource.Key]resource.Key{n.before.Key: to})
+	}
+	return r
 }
 
 // split does the node in two steps with middle in between, whose references read as observed or as wanted.
@@ -251,6 +272,6 @@ func (p *planner) named(k kind, r *resource.Resource, old bool, now map[resource
 		return r
 	}
 	out := *r
-	out.Spec = p.renamed(k, r.Spec, now)
+	out.Spec = renamed(k, r.Spec, now)
 	return &out
 }

@@ -22,13 +22,17 @@ type node struct {
 	needs, holds        []resource.Key
 }
 
-// make fills what a node needs to be there when it is done, and what it holds on to until then.
+// make fills what a node needs to be there when it is done, and what it holds on to until then and perhaps no longer.
 func (n *node) make() *node {
 	if n.after != nil && !n.oldAfter {
 		n.needs = refs(n.after.Spec)
 	}
 	if n.before != nil && n.oldBefore {
 		n.holds = refs(n.before.Spec)
+	}
+	if n.after != nil && n.oldAfter {
+		kept := refs(n.after.Spec)
+		n.holds = slices.DeleteFunc(n.holds, func(k resource.Key) bool { return slices.Contains(kept, k) })
 	}
 	return n
 }
@@ -103,11 +107,16 @@ func newGraph(nodes []*node) *graph {
 			g.hard[i-1] = append(g.hard[i-1], i)
 		}
 		for _, k := range n.needs {
-			if j, ok := g.gives[k]; ok {
+			if j, ok := g.gives[k]; ok && j == i && n.before != nil {
+				continue // an object that is renamed is there to be referred to
+			} else if ok {
 				g.hard[j] = append(g.hard[j], i)
 			} else if j, ok := updates[k]; ok && j != i {
 				g.soft[j] = append(g.soft[j], i)
 			}
+		}
+		if n.clings() {
+			g.hard[i] = append(g.hard[i], i)
 		}
 		for _, k := range n.holds {
 			if j, ok := g.takes[k]; ok && nodes[j].task != n.task && g.letsGoFirst(n, j, k) {

@@ -32,7 +32,7 @@ type Options struct {
 // One change can become several steps: where objects refer to each other, one is created
 // without these references and completed later; names that are swapped go through a
 // temporary one; where the platform cannot rename, an object is created anew and
-// the old one deleted. Each such step has a Note.
+// the old one deleted. Each such step has a Note. Only what is renamed may refer to itself by its new name.
 //
 // What cannot be planned is left out with everything that depends on it, and returned as
 // one Problem a change, in key order. The plan of the others is good.
@@ -188,7 +188,7 @@ func (p *planner) checkAbility(t *task) error {
 		return nil
 	}
 	// A reference that merely follows a rename is nothing that must be written.
-	before := p.renamed(t.kind, t.Before.Spec, p.follows)
+	before := renamed(t.kind, t.Before.Spec, p.follows)
 	same := resource.Equal(before, t.After.Spec)
 	if t.Action() == resource.Rename {
 		switch {

@@ -18,7 +18,7 @@ func refs(s resource.Spec) []resource.Key {
 }
 
 // renamed returns the spec with references under new names.
-func (p *planner) renamed(k kind, s resource.Spec, now map[resource.Key]resource.Key) resource.Spec {
+func renamed(k kind, s resource.Spec, now map[resource.Key]resource.Key) resource.Spec {
 	affected := func(r resource.Key) bool { _, ok := now[r]; return ok }
 	if len(now) == 0 || !slices.ContainsFunc(refs(s), affected) {
 		return s
