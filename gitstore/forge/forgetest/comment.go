@@ -116,11 +116,12 @@ func (s *suite) commands() {
 	s.needs("Comment", s.Comment != nil)
 	p, other := s.opened("topic"), s.opened("other")
 	s.Comment(s.t, p.Number, "/drift accept before")
-	_, cursor, err := s.Forge.Commands(s.ctx(), "")
-	require.NoError(s.t, err)
-	none, same, err := s.Forge.Commands(s.ctx(), cursor)
+	none, cursor, err := s.Forge.Commands(s.ctx(), "")
 	require.NoError(s.t, err)
 	require.Empty(s.t, none, "from now on")
+	none, same, err := s.Forge.Commands(s.ctx(), cursor)
+	require.NoError(s.t, err)
+	require.Empty(s.t, none)
 	cursor = same
 
 	s.Comment(s.t, p.Number, "Fine.\r\n/drift accept queue/Süd\r\n/drift ignore until 2030-01-01  \n```\n/drift accept code\n```\n> /drift accept quoted")

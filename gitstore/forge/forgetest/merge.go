@@ -73,6 +73,7 @@ func (s *suite) mergeNotAllowed() {
 	s.ensure(forge.Pull{Head: "topic", Base: Main, Title: p.Title, Draft: true})
 	_, err := s.Forge.Merge(s.ctx(), p.Number, p.HeadID, "")
 	require.ErrorIs(s.t, err, forge.ErrNotAllowed, "a draft")
+	s.ensure(forge.Pull{Head: "topic", Base: Main, Title: p.Title})
 	s.ensure(forge.Pull{Head: "topic", State: forge.Closed})
 	_, err = s.Forge.Merge(s.ctx(), p.Number, p.HeadID, "")
 	require.ErrorIs(s.t, err, forge.ErrNotAllowed, "what is closed")

@@ -49,6 +49,18 @@ func (s *suite) pullLife() {
 	require.Equal(s.t, []string{"guard"}, changed.Labels)
 	require.Equal(s.t, changed, s.pull(p.Number))
 
+	for _, only := range []forge.Pull{
+		{Title: "Drift of test", Draft: true, Labels: []string{"other"}},
+		{Title: "Drift of test", Draft: true, Labels: []string{"other"}, Body: "b"},
+		{Title: "Drift of test", Labels: []string{"other"}, Body: "b"},
+		{Title: "Drift", Labels: []string{"other"}, Body: "b"},
+	} {
+		only.Head, only.Base = "topic", Main
+		got := s.ensure(only)
+		require.Equal(s.t, []any{only.Title, only.Draft, only.Labels, only.Body}, []any{got.Title, got.Draft, got.Labels, got.Body})
+		require.Equal(s.t, got, s.pull(p.Number), "one thing changed")
+	}
+
 	ready := s.ensure(forge.Pull{Head: "topic", Title: "Drift of test"})
 	require.False(s.t, ready.Draft, "a draft becomes ready")
 	require.Empty(s.t, ready.Labels)
@@ -123,6 +135,10 @@ func (s *suite) pullMissingBranch() {
 	_, err = s.Forge.EnsurePull(s.ctx(), forge.Pull{Head: "topic", Base: "nowhere", Title: "T"})
 	require.ErrorIs(s.t, err, forge.ErrNotFound)
 	require.Empty(s.t, s.pulls(forge.Filter{}))
+	p := s.ensure(forge.Pull{Head: "topic", Base: Main, Title: "T"})
+	_, err = s.Forge.EnsurePull(s.ctx(), forge.Pull{Head: "topic", Base: "nowhere", Title: "T"})
+	require.ErrorIs(s.t, err, forge.ErrNotFound, "nor can it be moved there")
+	require.Equal(s.t, p, s.pull(p.Number))
 	_, err = s.Forge.Merge(s.ctx(), 4711, s.Git.Tip(s.t, "topic"), "")
 	require.ErrorIs(s.t, err, forge.ErrNotFound)
 }

@@ -72,7 +72,7 @@ func (f *Forge) update(ctx context.Context, when freshness, build func(*change) 
 			if err := f.wait(ctx, lost); err != nil {
 				return err
 			}
-		case when == fresh:
+		case when == fresh || errors.Is(err, gitstore.ErrUnknownOutcome): // done again, it could be done twice
 			return err
 		}
 		when = fresh
@@ -161,8 +161,6 @@ func (c *change) setPull(p forge.Pull) error {
 	}
 	if p.State == forge.Open {
 		rec.BaseID = c.refs[branchRef(p.Base)]
-	} else {
-		rec.Landing = nil
 	}
 	return c.put(pullPath(p.Number), rec)
 }

@@ -168,6 +168,30 @@ func TestCommentUnknownOutcome(t *testing.T) {
 	}
 }
 
+// As long as nobody knows whether a comment arrived, it is not written again.
+func TestCommentOutcomeStaysUnknown(t *testing.T) {
+	t.Parallel()
+	_, on, remote := faultySite(t, true)
+	f := on.client(t, local.Options{})
+	_, err := f.EnsurePull(t.Context(), topic)
+	require.NoError(t, err)
+	deaf := 2 // the push's own question, and the forge's
+	remote.set(func(call func() error) error {
+		if deaf--; deaf >= 0 {
+			return errCut
+		}
+		return call()
+	}, func(_ []gitstore.Update, call func() error) error {
+		require.NoError(t, call())
+		return errCut
+	})
+	_, err = f.Comment(t.Context(), 1, "once")
+	require.ErrorIs(t, err, gitstore.ErrUnknownOutcome)
+	comments, err := f.Comments(t.Context(), 1)
+	require.NoError(t, err)
+	require.Len(t, comments, 1)
+}
+
 // Each write loses its race a few times.
 func TestLostRaces(t *testing.T) {
 	t.Parallel()
@@ -262,6 +286,60 @@ func TestMergeCutOff(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Others write to the forge between what was noted of a merge and its landing.
+func TestMergeOvertaken(t *testing.T) {
+	t.Parallel()
+	plain, on, remote := faultySite(t, false)
+	f, other := on.client(t, local.Options{User: "ann"}), plain.client(t, local.Options{User: "ben"})
+	_, err := f.EnsurePull(t.Context(), topic)
+	require.NoError(t, err)
+	remote.set(nil, func(ups []gitstore.Update, call func() error) error {
+		if ups[0].Ref != "refs/heads/main" {
+			return call()
+		}
+		changed := topic
+		changed.Body = "changed"
+		_, err := other.EnsurePull(t.Context(), changed)
+		require.NoError(t, err)
+		require.NoError(t, call())
+		remote.set(func(func() error) error { return errCut }, nil)
+		return errCut
+	})
+	_, err = f.MergeWith(t.Context(), 1, local.MergeOptions{Method: local.BySquash})
+	require.ErrorIs(t, err, errCut)
+	got, err := other.Pull(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, forge.Merged, got.State)
+	require.Equal(t, "changed", got.Body)
+	require.Equal(t, "ann", got.ClosedBy)
+}
+
+// Who waits for another change of the same client may give up.
+func TestWaitingIsCancelled(t *testing.T) {
+	t.Parallel()
+	_, on, remote := faultySite(t, true)
+	f := on.client(t, local.Options{})
+	_, err := f.EnsurePull(t.Context(), topic)
+	require.NoError(t, err)
+	pushing, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	remote.set(nil, func(_ []gitstore.Update, call func() error) error {
+		close(pushing)
+		<-goOn
+		return call()
+	})
+	go func() { _, err := f.Comment(t.Context(), 1, "slow"); done <- err }()
+	<-pushing
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = f.Comment(ctx, 1, "impatient")
+	require.ErrorIs(t, err, context.Canceled)
+	close(goOn)
+	require.NoError(t, <-done)
+	comments, err := f.Comments(t.Context(), 1)
+	require.NoError(t, err)
+	require.Len(t, comments, 1)
 }
 
 // The base moves under every attempt of a merge, for a while.

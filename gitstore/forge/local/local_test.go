@@ -20,6 +20,8 @@ func TestForge(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) site{
 		"memory":                    func(t *testing.T) site { return memory(t, true) },
 		"memory, one ref at a time": func(t *testing.T) site { return memory(t, false) },
+		"path":                      onPath,
+		"http":                      onServer,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -344,4 +346,21 @@ func TestForeignContent(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, comments)
 	})
+}
+
+// Where a head was when it was last ensured is remembered when its branch is gone.
+func TestHeadIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	s, f := started(t)
+	p, err := f.EnsurePull(t.Context(), topic)
+	require.NoError(t, err)
+	second := s.git.Push(t, "topic", map[string]string{"more": "m\n"}, p.HeadID)
+	_, err = f.EnsurePull(t.Context(), topic)
+	require.NoError(t, err)
+	s.git.Push(t, "main", map[string]string{"topic.txt": "t\n", "more": "m\n"}, s.git.Tip(t, "main"), second)
+	s.git.Set(t, "topic", "")
+	got, err := f.Pull(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, forge.Merged, got.State)
+	require.Equal(t, second, got.HeadID)
 }

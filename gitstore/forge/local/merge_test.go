@@ -92,7 +92,7 @@ func TestMergeRebase(t *testing.T) {
 	root, one := s.git.Tip(t, "main"), s.git.Tip(t, "topic")
 	// topic: one, then main merged into it, then one that main has too, then three.
 	main := s.git.Push(t, "main", map[string]string{"both": "same\n"}, root)
-	merged := s.git.Push(t, "topic", map[string]string{"both": "same\n"}, one, main)
+	merged := s.git.Push(t, "topic", map[string]string{"both": "same\n", "slipped into the merge": "s\n"}, one, main)
 	s.git.Push(t, "topic", map[string]string{"three": "3\n"}, merged)
 	s.git.Push(t, "main", map[string]string{"three": "3\n", "more": "m\n"}, main) // and the third came to main meanwhile
 	_, err := f.EnsurePull(t.Context(), topic)
@@ -102,6 +102,7 @@ func TestMergeRebase(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{base}, s.git.Parents(t, got.MergeCommit), "neither the merge nor what changes nothing")
 	require.Equal(t, "t\n", s.git.File(t, got.MergeCommit, "topic.txt"))
+	require.Empty(t, s.git.File(t, got.MergeCommit, "slipped into the merge"))
 
 	s.git.Set(t, "again", s.git.Push(t, "scratch", map[string]string{"three": "3\n"}, root))
 	_, err = f.EnsurePull(t.Context(), forge.Pull{Head: "again", Base: "main", Title: "Again"})
@@ -210,6 +211,38 @@ func TestShow(t *testing.T) {
 	require.Equal(t, d.Diff, fresh.Diff)
 }
 
+// What was merged is shown as it was, although the base has it now.
+func TestShowMerged(t *testing.T) {
+	t.Parallel()
+	for name, merge := range map[string]func(s site, f *local.Forge){
+		"by merge": func(_ site, f *local.Forge) {
+			_, err := f.MergeWith(t.Context(), 1, local.MergeOptions{})
+			require.NoError(t, err)
+		},
+		"with git alone": func(s site, _ *local.Forge) {
+			s.git.Push(t, "main", map[string]string{"topic.txt": "t\n"}, s.git.Tip(t, "main"), s.git.Tip(t, "topic"))
+		},
+		"by fast-forward": func(s site, f *local.Forge) {
+			s.git.Set(t, "main", s.git.Tip(t, "topic"))
+			p, err := f.Pull(t.Context(), 1)
+			require.NoError(t, err)
+			require.Empty(t, p.ClosedBy, "nobody knows")
+		},
+	} {
+		s, f := started(t)
+		_, err := f.EnsurePull(t.Context(), topic)
+		require.NoError(t, err)
+		before, err := f.Show(t.Context(), 1)
+		require.NoError(t, err)
+		merge(s, f)
+		after, err := f.Show(t.Context(), 1)
+		require.NoError(t, err)
+		require.Equal(t, forge.Merged, after.State, name)
+		require.NotEmpty(t, after.Diff)
+		require.Equal(t, before.Diff, after.Diff, name)
+	}
+}
+
 // A diff is cut at the end of a file.
 func TestShowTruncated(t *testing.T) {
 	t.Parallel()
@@ -218,13 +251,14 @@ func TestShowTruncated(t *testing.T) {
 	for i := range 10 {
 		files[fmt.Sprintf("f%d", i)] = strings.Repeat("0123456789\n", 20_000)
 	}
+	files["small, but after the cut"] = "x\n"
 	s.git.Push(t, "topic", files, s.git.Tip(t, "main"))
 	_, err := f.EnsurePull(t.Context(), topic)
 	require.NoError(t, err)
 	d, err := f.Show(t.Context(), 1)
 	require.NoError(t, err)
 	require.True(t, d.Truncated)
-	require.Len(t, d.Files, 10)
+	require.Len(t, d.Files, 11)
 	require.LessOrEqual(t, len(d.Diff), 1<<20)
 	require.Equal(t, 4, strings.Count(d.Diff, "diff --git"))
 	require.True(t, strings.HasSuffix(d.Diff, "+0123456789\n"))
