@@ -96,7 +96,7 @@ func TestNoCredential(t *testing.T) {
 		"ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "AKIA" + "IOSFODNN7EXAMPLE", "eyJhbGciOi", "-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----",
 		"modparam(\"auth_db\", \"password_column\", \"password\")", "modparam(\"auth_db\", \"calculate_ha1\", 1)", "{\"password\": {\"type\": \"string\"}}", "kind: Secretary\ndata: x",
 		"authorization:\n  type: Bearer\n  credentials_file: x\n", "credentials:\n  user: x\n", "tokens:\n  - a\n", "secrets: [a, b]", "hash: 0123456789abcdef0123456789abcdef", "sha256: " + strings.Repeat("0a1b2c3d", 8),
-		"pin: 12", "password: [", "auth: {password: \"${X}\"}", "password reset mail", "<secret>\n<a>b</a></secret>", "password: \"--\"", "secret: ???", "kind: Secret\nmetadata: {a: b}", "$this->pass=\",\"", "voicemail_pin: none", "routing_key: my.topic.name", "", "\n\n", "=", ":", "{", "password", "password =", "://", "://@", "@tcp(",
+		"pin: 12", "# password: ask the manager for it", "FOOAKIA" + "Z7XKQ2M5PLR4TN3B", "password: [", "auth: {password: \"${X}\"}", "password reset mail", "<secret>\n<a>b</a></secret>", "password: \"--\"", "secret: ???", "kind: Secret\nmetadata: {a: b}", "$this->pass=\",\"", "voicemail_pin: none", "routing_key: my.topic.name", "", "\n\n", "=", ":", "{", "password", "password =", "://", "://@", "@tcp(",
 	} {
 		require.Empty(t, find(text), "%s", text)
 		require.Empty(t, find("x: y\n"+text+"\nz: 1\n"), "%s", text)

@@ -143,9 +143,9 @@ func isPath(v string) bool {
 }
 
 // random reports whether v looks like a generated key: one long word of mixed
-// characters. UUIDs are ids, not keys.
+// characters. UUIDs, digits and words joined by dashes, are ids and not keys.
 func random(v string) bool {
-	if len(v) < 20 || isUUID(v) || isPath(v) {
+	if len(v) < 20 || isPath(v) {
 		return false
 	}
 	var digits, lower, upper int
@@ -169,20 +169,6 @@ func random(v string) bool {
 	}
 	return entropy(v) > 3.5 && (lower > 0 && upper > 0 || digits > 3 && !strings.ContainsAny(v, "-_."))
 }
-
-func isUUID(v string) bool {
-	if len(v) != 36 {
-		return false
-	}
-	for i := range len(v) {
-		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (v[i] == '-') || !dash && !isHex(v[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func isHex(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }
 
 // entropy is Shannon's, in bits a byte.
 func entropy(v string) float64 {

@@ -318,8 +318,12 @@ func TestDocuments(t *testing.T) {
 	j.Reset()
 	require.NoError(t, report.JSON(&j, nil))
 	require.Contains(t, j.String(), `"objects": []`)
+	j.Reset()
+	require.NoError(t, report.JSON(&j, []report.Object{{Change: resource.Change{After: res("queue/x", resource.Spec{"t": "<b>"})}, Note: "<i>"}}))
+	require.Contains(t, j.String(), `"after": "<b>"`)
+	require.Contains(t, j.String(), `"note": "<i>"`)
 	y.Reset()
-	exact := []report.Object{{Change: resource.Change{After: res("queue/x", resource.Spec{"n": json.Number("12345678901234567890.5"), "s": "12", "b": true, "o": "no"})}}}
+	exact := []report.Object{{Change: resource.Change{After: res("queue/x", resource.Spec{"n": json.Number("12345678901234567890.5"), "s": "12", "b": true, "o": "no", "t": "<b>"})}}}
 	require.NoError(t, report.YAML(&y, exact))
 	for _, want := range []string{"after: 12345678901234567890.5\n", "after: \"12\"\n", "after: true\n", "after: \"no\"\n"} {
 		require.Contains(t, y.String(), want)

@@ -70,7 +70,7 @@ func (f *fields) merge(o *fields) *fields {
 
 // key returns what is ignored below a key of a map; nil when nothing is.
 func (f *fields) key(k string) *fields {
-	if k == "[]" || k == "*" { // a key that people chose, not our syntax
+	if k == "[]" { // a key that people chose, not our syntax
 		return f.sub["*"]
 	}
 	return f.sub[k].merge(f.sub["*"])
