@@ -187,11 +187,12 @@ func (t *tarjan) visit(v int) {
 	if t.low[v] != t.index[v] {
 		return
 	}
-	at := slices.Index(t.stack, v)
-	group := slices.Sorted(slices.Values(t.stack[at:]))
-	for _, w := range group {
-		t.on[w] = false
+	at := len(t.stack)
+	for t.on[v] {
+		at--
+		t.on[t.stack[at]] = false
 	}
+	group := slices.Sorted(slices.Values(t.stack[at:]))
 	t.stack = t.stack[:at]
 	if len(group) > 1 || self {
 		t.found = append(t.found, group)
