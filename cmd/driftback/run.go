@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ platform's own hints and whenever driftback.yaml changes. With --once, make one 
 environment (all of them if none is named) and exit: for cron, scripts and tests.
 
 SIGINT or SIGTERM end the daemon between two changes, with exit code 0. With --once the exit code is
-3 if something is held by a gate, and 1 if a pass failed.`,
+3 if something is held by a gate or was undone, and 1 if a pass failed.`,
 		Example: `  driftback run
   driftback run --once prod -o json`,
 		GroupID:           "loop",
@@ -62,7 +63,7 @@ func (c *cli) runOnce(ctx context.Context, envs []string) (err error) {
 	for _, env := range envs {
 		report, err := r.Once(ctx, env)
 		reports = append(reports, report)
-		held = held || report.Halt != nil || len(report.Held) > 0
+		held = held || waits(report)
 		if err != nil && !errors.Is(err, reconciler.ErrHalted) {
 			errs = append(errs, fmt.Errorf("%s: %w", env, err))
 		}
@@ -80,6 +81,11 @@ func (c *cli) runOnce(ctx context.Context, envs []string) (err error) {
 		return errHeld
 	}
 	return nil
+}
+
+// waits reports whether something waits for people after a pass.
+func waits(r reconciler.Report) bool {
+	return r.Halt != nil || len(r.Held) > 0 || slices.ContainsFunc(r.Deployments, func(d reconciler.Deployment) bool { return d.Undone })
 }
 
 func passResult(reports []reconciler.Report) result {

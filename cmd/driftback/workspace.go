@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
@@ -75,18 +76,22 @@ func (w *workspace) openStore(ctx context.Context, use string) error {
 		return err
 	}
 	r := w.config.Repository
-	dir, err := mirrorDir(r, use)
-	if err != nil {
-		return err
-	}
-	w.store, err = gitstore.Open(ctx, gitstore.Options{
+	options := gitstore.Options{
 		URL:       r.URL,
-		Dir:       dir,
 		Auth:      auth,
 		Committer: gitstore.Signature{Name: r.Author.Name, Email: r.Author.Email},
 		Logger:    w.log,
 		Timeout:   time.Duration(r.Timeout),
-	})
+	}
+	if options.Dir, err = mirrorDir(r, use); err != nil {
+		return err
+	}
+	w.store, err = gitstore.Open(ctx, options)
+	if use == useCommand && errors.Is(err, syscall.EAGAIN) {
+		// Another command has the copy: do without one.
+		options.Dir = ""
+		w.store, err = gitstore.Open(ctx, options)
+	}
 	if err != nil {
 		return err
 	}
