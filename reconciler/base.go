@@ -56,7 +56,7 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 		if err != nil {
 			return nil, err
 		}
-		m, merged, err := p.mergeOf(pr, pull)
+		m, merged, err := p.mergeOf(ctx, pr, pull)
 		if err != nil {
 			return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
 		}
@@ -118,7 +118,7 @@ type merged struct {
 
 // mergeOf reports whether the pull request is merged: the forge says so, or its head is
 // reachable from the tracked branch.
-func (p *pass) mergeOf(pr proposal, pull *forge.Pull) (merged, bool, error) {
+func (p *pass) mergeOf(ctx context.Context, pr proposal, pull *forge.Pull) (merged, bool, error) {
 	head := pr.Head
 	if pull != nil {
 		if id, err := gitstore.ParseID(pull.HeadID); err == nil {
@@ -126,7 +126,7 @@ func (p *pass) mergeOf(pr proposal, pull *forge.Pull) (merged, bool, error) {
 		}
 		if pull.State == forge.Merged {
 			if id, err := gitstore.ParseID(pull.MergeCommit); err == nil {
-				return p.forgeMerged(pr, head, id)
+				return p.forgeMerged(ctx, pr, head, id)
 			}
 		}
 	}
@@ -162,16 +162,23 @@ func (p *pass) mergeOf(pr proposal, pull *forge.Pull) (merged, bool, error) {
 
 // forgeMerged is a merge that the forge tells of. Where history was rewritten since, so that the
 // merge is no longer part of it, nothing was decided: the proposal is over, and drift is proposed anew.
-func (p *pass) forgeMerged(pr proposal, head, at gitstore.ID) (merged, bool, error) {
+func (p *pass) forgeMerged(ctx context.Context, pr proposal, head, at gitstore.ID) (merged, bool, error) {
 	ok, err := p.store.IsAncestor(at, p.head)
 	if err != nil && !errors.Is(err, gitstore.ErrMissing) {
 		return merged{}, false, err
 	}
-	if err != nil || !ok {
-		return merged{}, true, nil
+	if err == nil && ok {
+		m, err := p.mergeRange(pr, head, at)
+		return m, true, err
 	}
-	m, err := p.mergeRange(pr, head, at)
-	return m, true, err
+	now, err := p.store.Sync(ctx)
+	if err != nil {
+		return merged{}, false, fmt.Errorf("sync: %w", err)
+	}
+	if now[p.refs.tracked] != p.head {
+		return merged{}, false, fmt.Errorf("%s moved while this pass was under way: %w", p.Branch, gitstore.ErrStale)
+	}
+	return merged{}, true, nil
 }
 
 // mergeRange finds what the tracked branch was before: the first parent of a merge

@@ -219,7 +219,7 @@ func pairRenames(items []Item, o Options) {
 				continue
 			}
 			appeared, vanished := &items[i], &items[j]
-			if o.Enforce && verdict == Record && appeared.Verdict == Record && vanished.Verdict == Deploy {
+			if o.Enforce && verdict == Record && appeared.Verdict == Record && appeared.Want.IsZero() && vanished.Verdict == Deploy {
 				// The rename is undone: the new name goes as the old one comes back.
 				appeared.Verdict, appeared.After = Deploy, nil
 			}

@@ -99,7 +99,7 @@ func (p *pass) heldBecause(it Item) string {
 	case d.Suspended != nil:
 		return fmt.Sprintf("suspended by %s: %s", orUnknown(d.Suspended.By), d.Suspended.Reason)
 	case !p.st.seen.Adopted:
-		return "the first import is not merged yet: until then nothing is written to the platform"
+		return fmt.Sprintf("the first import is not merged yet, and until then nothing is written to the platform; `driftback init %s --trust-git` says that Git is right", p.Name)
 	case p.rules.Protected(it.Key):
 		return "protected by " + rulesFile
 	case it.After == nil && p.want.tree.Broken(it.Key.Kind):

@@ -123,10 +123,25 @@ func (w *world) unsilence() bool {
 		}
 	}
 	if len(keys) == 0 {
-		return false
+		return w.trustGit(r, seen)
 	}
 	must(r.File(ctx, envName, reconciler.Request{Do: reconciler.DoRevert, Keys: keys, By: "ann"}))
 	w.logf("ann: asks to revert what is left: %v", sortedKeys(keys))
+	return true
+}
+
+// trustGit answers a first import that was rejected.
+func (w *world) trustGit(r *reconciler.Reconciler, seen reconciler.Report) bool {
+	tip := w.refs()[stateRef]
+	f, ok, err := w.store.File(tip, "seen.json")
+	must(err)
+	b, err := w.store.Blob(f.ID, 0)
+	must(err)
+	if !ok || strings.Contains(string(b), `"adopted": true`) || len(seen.Held) == 0 {
+		return false
+	}
+	must(r.File(ctx, envName, reconciler.Request{Do: reconciler.DoTrustGit, By: "ann"}))
+	w.logf("ann: says that Git is right")
 	return true
 }
 
