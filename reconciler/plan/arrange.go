@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,36 +110,54 @@ func (p *planner) open(g *graph, circle []int) (int, [2]*node, bool) {
 		_, found := slices.BinarySearch(circle, v)
 		return ok && found
 	}
-	for _, v := range circle {
+	gently := slices.Clone(circle)
+	slices.SortStableFunc(gently, func(a, b int) int { return cmp.Compare(g.disturbs(g.nodes[a]), g.disturbs(g.nodes[b])) })
+	for _, v := range gently {
 		n := g.nodes[v]
 		if !n.task.kind.Can.Update {
 			continue
 		}
-		missing := slices.DeleteFunc(slices.Clone(n.needs), func(k resource.Key) bool {
-			j, ok := g.gives[k]
-			return !inside(j, ok)
-		})
-		if len(missing) > 0 {
-			if parts, ok := n.completeLater(missing); ok {
-				return v, parts, true
-			}
-		}
 		if _, ok := n.taken(); ok {
 			held := slices.DeleteFunc(slices.Clone(n.holds), func(k resource.Key) bool {
-				j, ok := g.takes[k]
+				j, ok := g.awaits(n, k)
 				return !inside(j, ok)
 			})
 			if parts, ok := n.letGo(held); ok {
 				return v, parts, true
 			}
 		}
+		missing := slices.DeleteFunc(slices.Clone(n.needs), func(k resource.Key) bool {
+			j, ok := g.gives[k]
+			return !inside(j, ok) || j == v && n.before != nil
+		})
+		if len(missing) > 0 {
+			if parts, ok := n.completeLater(missing); ok {
+				return v, parts, true
+			}
+		}
 	}
 	for _, v := range circle {
-		if n := g.nodes[v]; n.after != nil && !n.half && g.wanted(n, circle) {
+		if n := g.nodes[v]; n.after != nil && !n.aside && g.wanted(n, circle) {
 			return v, n.stepAside(p.temporary(n.before.Key)), true
 		}
 	}
 	return 0, [2]*node{}, false
+}
+
+// disturbs says how much it matters that the node is done in two steps: least for a
+// rename that loses nothing in between, then where the object is not in use yet or soon no
+// more, most where it stays in use.
+func (g *graph) disturbs(n *node) int {
+	awaited := func(k resource.Key) bool { _, ok := g.awaits(n, k); return ok }
+	switch {
+	case n.before == nil:
+		return 1
+	case n.after == nil:
+		return 2
+	case n.before.Key != n.after.Key && !slices.ContainsFunc(n.holds, awaited):
+		return 0
+	}
+	return 3
 }
 
 // wanted reports whether something in the circle waits for the name that n gives up.
@@ -187,7 +206,9 @@ func (n *node) clings() bool {
 
 // stepAside splits a rename whose new name is not free before the old one is given up.
 func (n *node) stepAside(temporary resource.Key) [2]*node {
-	return n.split(n.moved(temporary), true, "makes way for a swap of names")
+	parts := n.split(n.moved(temporary), true, "makes way for a swap of names")
+	parts[0].aside = true
+	return parts
 }
 
 // moved is the object of before under another name, with nothing else changed.
@@ -199,11 +220,14 @@ func (n *node) moved(to resource.Key) *resource.Resource {
 	return r
 }
 
-// split does the node in two steps with middle in between, whose references read as observed or as wanted.
+// split puts a new node before n, so that middle stands between them; its references read as observed or as wanted.
 func (n *node) split(middle *resource.Resource, old bool, note string) [2]*node {
-	first := &node{task: n.task, part: n.part, before: n.before, after: middle, oldBefore: n.oldBefore, oldAfter: old, note: note, half: true}
-	second := &node{task: n.task, before: middle, after: n.after, oldBefore: old, oldAfter: n.oldAfter, note: n.note, half: n.half}
-	return [2]*node{first.make(), second.make()}
+	first := &node{
+		task: n.task, part: n.part, before: n.before, after: middle, oldBefore: n.oldBefore, oldAfter: old,
+		completes: n.completes, note: note,
+	}
+	n.before, n.oldBefore, n.completes = middle, old, first
+	return [2]*node{first.make(), n.make()}
 }
 
 func list(keys []resource.Key) string {
@@ -228,23 +252,20 @@ func (p *planner) emit(g *graph) []Step {
 	order, stages := g.sorted()
 	var steps []Step
 	now := map[resource.Key]resource.Key{} // names observed → names by then
-	open := map[*task]int{}                // the step that is to be completed
+	at := map[*node]int{}                  // its step
 	for i, v := range order {
 		n := g.nodes[v]
 		c := p.change(n, now)
 		s := Step{Change: c, Fields: diff.Fields(n.task.kind.schema, spec(c.Before), spec(c.After)), Stage: stages[i], Note: n.note}
-		if from, ok := open[n.task]; ok {
+		if from, ok := at[n.completes]; ok {
 			if c.Action() == resource.Update && len(s.Fields) == 0 {
 				steps[from].Note = "" // references came along by themselves
 				continue
 			}
 			steps[from].Note += fmt.Sprintf("; completed in step %d", len(steps)+1)
 			s.Note = strings.TrimSuffix(fmt.Sprintf("completes step %d; %s", from+1, s.Note), "; ")
-			delete(open, n.task)
 		}
-		if n.half {
-			open[n.task] = len(steps)
-		}
+		at[n] = len(steps)
 		steps = append(steps, s)
 	}
 	return steps

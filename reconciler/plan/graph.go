@@ -18,12 +18,14 @@ type node struct {
 	// follow the renames of the plan.
 	oldBefore, oldAfter bool
 	note                string
-	half                bool // the note is to name the step that completes this one
+	aside               bool  // after has a temporary name
+	completes           *node // nil where the node stands for itself
 	needs, holds        []resource.Key
 }
 
 // make fills what a node needs to be there when it is done, and what it holds on to until then and perhaps no longer.
 func (n *node) make() *node {
+	n.needs, n.holds = nil, nil
 	if n.after != nil && !n.oldAfter {
 		n.needs = refs(n.after.Spec)
 	}
@@ -35,6 +37,12 @@ func (n *node) make() *node {
 		n.holds = slices.DeleteFunc(n.holds, func(k resource.Key) bool { return slices.Contains(kept, k) })
 	}
 	return n
+}
+
+// writes reports whether n brings something that is wanted, unlike a deletion and the letting go before it.
+func (n *node) writes() bool {
+	_, given := n.given()
+	return given || n.after != nil && !n.oldAfter
 }
 
 func (n *node) given() (resource.Key, bool) {
@@ -115,11 +123,8 @@ func newGraph(nodes []*node) *graph {
 				g.soft[j] = append(g.soft[j], i)
 			}
 		}
-		if n.clings() {
-			g.hard[i] = append(g.hard[i], i)
-		}
 		for _, k := range n.holds {
-			if j, ok := g.takes[k]; ok && nodes[j].task != n.task && g.letsGoFirst(n, j, k) {
+			if j, ok := g.awaits(n, k); ok {
 				g.hard[i] = append(g.hard[i], j)
 			}
 		}
@@ -134,14 +139,23 @@ func newGraph(nodes []*node) *graph {
 	return g
 }
 
-// letsGoFirst reports whether n, which holds k, must be done before j takes k away.
-func (g *graph) letsGoFirst(n *node, j int, k resource.Key) bool {
+// awaits returns the node that takes k away and must not be done before n, which holds k, is done.
+func (g *graph) awaits(n *node, k resource.Key) (int, bool) {
+	j, ok := g.takes[k]
+	if !ok {
+		return 0, false
+	}
 	taker := g.nodes[j]
-	if taker.after == nil {
-		return true
+	switch {
+	case taker == n:
+		return j, n.clings()
+	case taker.task == n.task:
+		return 0, false
+	case taker.after == nil:
+		return j, true
 	}
 	// A rename takes references along, or else they are put right afterwards if they are to lead to the new name.
-	return !taker.task.followed() && !slices.Contains(n.needs, taker.task.After.Key)
+	return j, !taker.task.followed() && !slices.Contains(n.needs, taker.task.After.Key)
 }
 
 // circles returns the groups of nodes that wait for each other, by Tarjan's algorithm over
@@ -230,8 +244,7 @@ func (g *graph) classes() []int {
 		if class[v] >= 0 {
 			return class[v]
 		}
-		n := g.nodes[v]
-		if n.after != nil && n.task.After != nil {
+		if g.nodes[v].writes() {
 			class[v] = classWrite
 			return classWrite
 		}

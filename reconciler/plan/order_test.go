@@ -175,6 +175,44 @@ func TestOrder(t *testing.T) {
 				"2 delete label/A: renamed to label/B, which is created anew"},
 		},
 		{
+			name:    "a kind that cannot be renamed, in a circle",
+			changes: []string{"label/A main=label/A > label/B n=1 main=flow/F refs=label/B", "- > flow/F main=label/B"},
+			want: []string{
+				"0 create label/B: breaks a circle of references by leaving out flow/F, label/B; completed in step 3",
+				"1 create flow/F",
+				"2 update label/B (main, refs[=label/B]): completes step 1; renamed from label/A by creating it anew",
+				"3 update label/A (main): breaks a circle of references by letting go of label/A; completed in step 5",
+				"4 delete label/A: completes step 4; renamed to label/B, which is created anew",
+			},
+		},
+		{
+			name:    "a name that is given up by a rename which has to let go first",
+			changes: []string{"flow/A main=flow/B > flow/B", "flow/B > -"},
+			want: []string{
+				"0 update flow/A (main): breaks a circle of references by letting go of flow/B; completed in step 3",
+				"1 delete flow/B",
+				"2 rename flow/A to flow/B: completes step 1",
+			},
+		},
+		{
+			name:    "the same for the object that takes the name of what it refers to",
+			changes: []string{"flow/A main=flow/B > flow/B main=flow/B", "flow/B main=flow/A > -"},
+			want: []string{
+				"0 update flow/A (main): breaks a circle of references by letting go of flow/B; completed in step 3",
+				"1 delete flow/B",
+				"2 rename flow/A to flow/B (main): completes step 1",
+			},
+		},
+		{
+			name:    "a new object rather than one in use is incomplete for a while",
+			changes: []string{"queue/Q > queue/R main=flow/F", "- > flow/F main=queue/R"},
+			want: []string{
+				"0 rename queue/Q to queue/R: breaks a circle of references by renaming alone; completed in step 3",
+				"1 create flow/F",
+				"2 update queue/R (main): completes step 1",
+			},
+		},
+		{
 			name:    "a circle of creations",
 			changes: []string{"- > queue/Q main=flow/F n=1", "- > flow/F main=queue/Q refs=queue/Q"},
 			want: []string{
