@@ -10,17 +10,18 @@
 //  1. Pulls. Page through to the end; a part of the list is not an answer.
 //     Merged is not closed: most forges say closed for both and tell by the
 //     time of merging.
-//  2. EnsurePull. Look for the open pull request of the head branch first; then
-//     create, change what differs, or do nothing. Two clients do this at once:
-//     when the forge says that there is one already, look again.
+//  2. EnsurePull. Clean what is asked for (Pull.Clean; below also Status.Clean,
+//     Deployment.Clean, CleanBody, CheckKey), look for the open pull request of
+//     the head branch, then create, change what differs, or do nothing. Two
+//     clients do this at once: when the forge says that there is one already,
+//     look again.
 //  3. EnsureComment. A comment is found again by its key, so the key must be in
 //     it where people do not see it, such as in an HTML comment at its end, in
 //     a form that no body can imitate. Comments returns bodies without it. A
 //     person who copies the text has not written a comment of ours: look at the
 //     author as well.
-//  4. SetStatus and EnsureDeployment. Cut what is over the limit with
-//     forge.CleanDescription; read before writing where forges add rather than
-//     replace.
+//  4. SetStatus and EnsureDeployment. Read before writing where the forge adds
+//     rather than replaces.
 //  5. Merge. The expected head goes with the request, so that the forge itself
 //     compares. Forges that compute mergeability in the background answer "don't
 //     know yet" at first: ask again, within ctx.

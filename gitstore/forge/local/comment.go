@@ -12,9 +12,9 @@ import (
 
 // EnsureComment implements forge.Forge.
 func (f *Forge) EnsureComment(ctx context.Context, n int, key, body string) error {
-	err := checkName("key", key)
+	err := forge.CheckKey(key)
 	if err == nil {
-		body, err = checkText("comment", body)
+		body, err = forge.CleanBody(body)
 	}
 	if err != nil {
 		return fmt.Errorf("comment on pull request #%d: %w", n, err)
@@ -56,7 +56,7 @@ func (f *Forge) EnsureComment(ctx context.Context, n int, key, body string) erro
 // Comment adds a person's comment to pull request n. Its command lines
 // (forge.CommandLines) are handed out by Commands. ErrInvalid for an empty body.
 func (f *Forge) Comment(ctx context.Context, n int, body string) (added forge.Comment, err error) {
-	if body, err = checkText("comment", body); err == nil && body == "" {
+	if body, err = forge.CleanBody(body); err == nil && body == "" {
 		err = fmt.Errorf("no text: %w", forge.ErrInvalid)
 	}
 	if err == nil {

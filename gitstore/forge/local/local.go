@@ -83,7 +83,7 @@ var _ forge.Forge = (*Forge)(nil)
 // written until a method is called; a forge that is not there yet is empty.
 func Open(store *gitstore.Store, o Options) (*Forge, error) {
 	ref := cmp.Or(o.Ref, DefaultRef)
-	if !strings.HasPrefix(ref, "refs/") || !validBranch(strings.TrimPrefix(ref, "refs/")) {
+	if !strings.HasPrefix(ref, "refs/") || !forge.ValidBranch(strings.TrimPrefix(ref, "refs/")) {
 		return nil, fmt.Errorf("forge ref %q: %w", ref, forge.ErrInvalid)
 	}
 	f := &Forge{

@@ -73,7 +73,7 @@ func (f *Forge) Merge(ctx context.Context, n int, headID, message string) (forge
 // the base branch whether it did.
 func (f *Forge) MergeWith(ctx context.Context, n int, o MergeOptions) (forge.Pull, error) {
 	var err error
-	if o.Message, err = checkText("message", o.Message); err != nil {
+	if o.Message, err = forge.CleanBody(o.Message); err != nil {
 		return forge.Pull{}, fmt.Errorf("merge pull request #%d: %w", n, err)
 	}
 	got, err := f.merge(ctx, n, o)

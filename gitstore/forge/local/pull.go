@@ -12,7 +12,7 @@ import (
 
 // EnsurePull implements forge.Forge. A head that moved is written down too.
 func (f *Forge) EnsurePull(ctx context.Context, want forge.Pull) (got forge.Pull, err error) {
-	if want, err = cleanPull(want); err != nil {
+	if want, err = want.Clean(); err != nil {
 		return forge.Pull{}, fmt.Errorf("ensure pull request: %w", err)
 	}
 	err = f.update(ctx, recent, func(c *change) error {
@@ -42,37 +42,6 @@ func (f *Forge) EnsurePull(ctx context.Context, want forge.Pull) (got forge.Pull
 	}
 	got.Labels = slices.Clone(got.Labels)
 	return got, nil
-}
-
-// cleanPull returns what is asked for as it is kept.
-func cleanPull(p forge.Pull) (forge.Pull, error) {
-	if err := checkBranch("head", p.Head); err != nil {
-		return p, err
-	}
-	switch p.State {
-	case forge.Closed:
-		return p, nil
-	case forge.Open, "":
-	default:
-		return p, fmt.Errorf("state %.20q: %w", p.State, forge.ErrInvalid)
-	}
-	if p.Base != "" {
-		if err := checkBranch("base", p.Base); err != nil {
-			return p, err
-		}
-	}
-	if p.Head == p.Base {
-		return p, fmt.Errorf("head and base are both %s: %w", p.Head, forge.ErrInvalid)
-	}
-	if p.Title = forge.CleanTitle(p.Title); p.Title == "" {
-		return p, fmt.Errorf("no title: %w", forge.ErrInvalid)
-	}
-	var err error
-	if p.Labels, err = cleanLabels(p.Labels); err != nil {
-		return p, err
-	}
-	p.Body, err = checkText("body", p.Body)
-	return p, err
 }
 
 // create opens a new pull request.

@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -21,10 +19,6 @@ import (
 const (
 	layoutVersion = 1
 	fileLimit     = 1 << 20 // bytes of a file that this package reads back
-	nameLimit     = 255     // bytes of a key, id, environment or context
-	labelLimit    = 50      // characters of a label, and labels of a pull request
-	urlLimit      = 2048    // bytes
-	branchLimit   = 244     // bytes: a file name's, less room for git's own suffix
 )
 
 // header is forge.json.
@@ -136,72 +130,6 @@ func encode(v any) ([]byte, error) {
 }
 
 func branchRef(name string) string { return "refs/heads/" + name }
-
-// checkBranch returns ErrInvalid for what cannot be a branch.
-func checkBranch(what, name string) error {
-	if !validBranch(name) {
-		return fmt.Errorf("%s branch %.300q: no name for a branch: %w", what, name, forge.ErrInvalid)
-	}
-	return nil
-}
-
-// validBranch applies the rules of git check-ref-format(1) to a branch's name.
-func validBranch(name string) bool {
-	if name == "" || len(name) > branchLimit || name == "@" || name[0] == '-' || !utf8.ValidString(name) ||
-		strings.HasSuffix(name, ".") || strings.Contains(name, "..") || strings.Contains(name, "@{") ||
-		strings.ContainsAny(name, " ~^:?*[\\\x7f") {
-		return false
-	}
-	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
-		return false
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || part[0] == '.' || strings.HasSuffix(part, ".lock") {
-			return false
-		}
-	}
-	return true
-}
-
-// checkText returns a body as it is kept: valid UTF-8 and nothing else changed; ErrInvalid over the limit.
-func checkText(what, s string) (string, error) {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) > forge.MaxBody {
-		return "", fmt.Errorf("%s of %d bytes: at most %d: %w", what, len(s), forge.MaxBody, forge.ErrInvalid)
-	}
-	return s, nil
-}
-
-// checkName returns ErrInvalid for a key or id that is empty, too long or not text.
-func checkName(what, s string) error {
-	switch {
-	case s == "":
-		return fmt.Errorf("no %s: %w", what, forge.ErrInvalid)
-	case len(s) > nameLimit:
-		return fmt.Errorf("%s %.20q… of %d bytes: at most %d: %w", what, s, len(s), nameLimit, forge.ErrInvalid)
-	case !utf8.ValidString(s):
-		return fmt.Errorf("%s %q: not UTF-8: %w", what, s, forge.ErrInvalid)
-	}
-	return nil
-}
-
-// cleanLabels returns labels sorted, each once; nil for none.
-func cleanLabels(labels []string) ([]string, error) {
-	var clean []string
-	for _, l := range labels {
-		l = forge.CleanTitle(l)
-		if l == "" || utf8.RuneCountInString(l) > labelLimit {
-			return nil, fmt.Errorf("label %q: 1 to %d characters: %w", l, labelLimit, forge.ErrInvalid)
-		}
-		clean = append(clean, l)
-	}
-	slices.Sort(clean)
-	clean = slices.Compact(clean)
-	if len(clean) > labelLimit {
-		return nil, fmt.Errorf("%d labels: at most %d: %w", len(clean), labelLimit, forge.ErrInvalid)
-	}
-	return clean, nil
-}
 
 // readJSON decodes the file at path of a commit; false if there is none.
 func (f *Forge) readJSON(commit gitstore.ID, path string, v any) (bool, error) {

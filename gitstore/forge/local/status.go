@@ -5,16 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
-)
-
-var (
-	statusStates     = []string{"pending", "success", "failure", "error"}
-	deploymentStates = []string{"queued", "in_progress", "success", "failure", "inactive"}
 )
 
 // statusFile holds the statuses of a commit, by context.
@@ -25,14 +18,7 @@ type statusFile struct {
 
 // SetStatus implements forge.Forge. ErrNotFound for a commit that the repository has not.
 func (f *Forge) SetStatus(ctx context.Context, commit string, s forge.Status) error {
-	s.Description = forge.CleanDescription(s.Description)
-	err := checkName("context", s.Context)
-	if err == nil {
-		err = checkState(s.State, statusStates)
-	}
-	if err == nil {
-		err = checkURL(s.URL)
-	}
+	s, err := s.Clean()
 	if err == nil {
 		err = f.update(ctx, recent, func(c *change) error { return c.setStatus(commit, s) })
 	}
@@ -92,17 +78,7 @@ func (v *view) statusList(id gitstore.ID) ([]forge.Status, error) {
 
 // EnsureDeployment implements forge.Forge. ErrNotFound for a commit that the repository has not.
 func (f *Forge) EnsureDeployment(ctx context.Context, d forge.Deployment) error {
-	d.Description = forge.CleanDescription(d.Description)
-	err := checkName("deployment", d.ID)
-	if err == nil {
-		err = checkName("environment", d.Environment)
-	}
-	if err == nil {
-		err = checkState(d.State, deploymentStates)
-	}
-	if err == nil {
-		err = checkURL(d.URL)
-	}
+	d, err := d.Clean()
 	if err == nil {
 		err = f.update(ctx, recent, func(c *change) error { return c.setDeployment(d) })
 	}
@@ -146,18 +122,4 @@ func (f *Forge) Deployments(ctx context.Context, environment string) ([]forge.De
 	}
 	slices.SortFunc(list, func(a, b forge.Deployment) int { return strings.Compare(a.ID, b.ID) })
 	return list, nil
-}
-
-func checkState(state string, known []string) error {
-	if !slices.Contains(known, state) {
-		return fmt.Errorf("state %.20q: want one of %s: %w", state, strings.Join(known, ", "), forge.ErrInvalid)
-	}
-	return nil
-}
-
-func checkURL(s string) error {
-	if len(s) > urlLimit || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		return fmt.Errorf("URL %.60q: %w", s, forge.ErrInvalid)
-	}
-	return nil
 }
