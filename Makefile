@@ -10,10 +10,20 @@ FUZZTIME ?= 3s
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PURE = ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
 
-.PHONY: build test deps lint unit cover fuzz simulate e2e bench clean
+.PHONY: build play test deps lint unit cover fuzz simulate e2e bench clean
 
 build: ## a static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/driftback ./cmd/driftback
+
+play: build ## a repository and a directory to try it on, in play/
+	rm -rf play && cp -r testdata/quickstart play
+	git init -q --bare -b main play/config.git
+	git clone -q play/config.git play/clone 2>/dev/null
+	echo "Configuration of our platforms." >play/clone/README.md
+	git -C play/clone add README.md
+	git -C play/clone -c user.name=You -c user.email=you@example.org commit -q -m "First commit"
+	git -C play/clone push -q origin HEAD:main
+	@echo "play/live is the live system, play/config.git the repository, play/clone your clone of it"
 
 test: ## everything that must hold before a change is merged
 	@mkdir -p bin && : >bin/ran && : >bin/left
@@ -54,5 +64,9 @@ e2e: ## the stories on real servers: git over HTTP and Prometheus
 	@.ci/deps
 	$(GO) test -count=1 -run '^TestE2E' -v ./cmd/driftback
 
+simulate: ## N random histories of people, faults and daemons; a failing seed is printed and reproduces
+	$(GO) test -count=1 -timeout 30m ./reconciler/simulation -histories=$(N)
+	@mkdir -p bin && echo "simulation: $(N) histories" >>bin/ran
+
 clean:
-	rm -rf bin
+	rm -rf bin play

@@ -32,7 +32,7 @@ type daemon struct {
 
 // runDaemon runs until ctx ends. What was opened is closed in reverse.
 func (c *cli) runDaemon(ctx context.Context) error {
-	w, err := c.load()
+	w, err := c.load(useDaemon)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (c *cli) diffCommand() *cobra.Command {
   live:ENVIRONMENT            what the platform has now
   live:ENVIRONMENT@TIME       what it had then, as recorded: 2026-03-01, 2026-03-01T12:00
   git:ENVIRONMENT             what Git wants
-  git:ENVIRONMENT@REVISION    what Git wanted at a branch or commit`,
+  git:ENVIRONMENT@REVISION    what Git wanted at a branch, a commit or HEAD~1`,
 		Example: `  driftback diff git:prod live:prod
   driftback diff live:test live:prod
   driftback diff live:prod@2026-03-01 live:prod -o markdown`,

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
 )
 
 func (c *cli) doctorCommand() *cobra.Command {
@@ -57,7 +60,7 @@ func (x *examination) failed() bool {
 }
 
 func (c *cli) doctor(ctx context.Context) (err error) {
-	w, err := c.load()
+	w, err := c.load(useCommand)
 	if err != nil {
 		return err
 	}
@@ -157,6 +160,9 @@ func (w *workspace) examineEnvironment(ctx context.Context, name string, x *exam
 	}
 	x.ok(subject, "%s of %s in %s, mode %s", plural(seen.Len(), "object"), w.config.Environments[name].Vendor,
 		time.Since(begun).Round(time.Millisecond), w.config.Environments[name].Mode)
+	for _, k := range slices.SortedFunc(maps.Keys(seen.Scope().Unknown), resource.Key.Compare) {
+		x.note(subject, "%s is not known: %s", k, seen.Scope().Unknown[k])
+	}
 	for _, k := range t.Kinds() {
 		if k.Can.Update && !k.Can.Guard {
 			x.note(subject, "%s: the platform has no guard against lost updates; it is read immediately before and after each write, and a short window remains", k.Kind)

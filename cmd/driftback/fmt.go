@@ -40,7 +40,7 @@ an error are left alone. With --check nothing is written, and the exit code is 2
 }
 
 func (c *cli) formatClone(ctx context.Context, dir string, check bool) (err error) {
-	w, err := c.load()
+	w, err := c.load(useCommand)
 	if err != nil {
 		return err
 	}

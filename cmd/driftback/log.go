@@ -13,14 +13,19 @@ import (
 )
 
 // logger returns the logger of the command line: for people on a terminal, JSON
-// elsewhere, and never with a resolved secret in it.
-func (c *cli) logger() (*slog.Logger, error) {
+// elsewhere, and never with a resolved secret in it. least is its level where nobody asked for another.
+func (c *cli) logger(least slog.Level) (*slog.Logger, error) {
 	var h slog.Handler
+	if c.logLevel != "" {
+		if err := least.UnmarshalText([]byte(c.logLevel)); err != nil {
+			return nil, fmt.Errorf("--log-level %s: want debug, info, warn or error", c.logLevel)
+		}
+	}
 	switch text := c.logFormat == "text" || c.logFormat == "" && isTerminal(c.stderr); {
 	case text:
-		h = tint.NewHandler(c.stderr, &tint.Options{Level: c.logLevel, TimeFormat: time.TimeOnly, NoColor: !colourful(c.stderr)})
+		h = tint.NewHandler(c.stderr, &tint.Options{Level: least, TimeFormat: time.TimeOnly, NoColor: !colourful(c.stderr)})
 	case c.logFormat == "" || c.logFormat == "json":
-		h = slog.NewJSONHandler(c.stderr, &slog.HandlerOptions{Level: c.logLevel})
+		h = slog.NewJSONHandler(c.stderr, &slog.HandlerOptions{Level: least})
 	default:
 		return nil, fmt.Errorf("--log-format %s: want text or json", c.logFormat)
 	}

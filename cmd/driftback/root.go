@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 
@@ -37,7 +36,7 @@ type cli struct {
 	redact         *redactor
 	configPath     string
 	format         format
-	logLevel       slog.Level
+	logLevel       string
 	logFormat      string
 }
 
@@ -67,7 +66,7 @@ plan with --exit-code), 3 held by a gate, 130 interrupted.`,
 	f := root.PersistentFlags()
 	f.StringVarP(&c.configPath, "config", "c", "", "configuration file (default $DRIFTBACK_CONFIG, ./driftback.yaml, /etc/driftback/driftback.yaml)")
 	f.VarP(&c.format, "output", "o", "format of the result: text, json, yaml or markdown")
-	f.TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least level to log: debug, info, warn or error")
+	f.StringVar(&c.logLevel, "log-level", "", "least level to log: debug, info, warn or error (default info for run, warn for other commands)")
 	f.StringVar(&c.logFormat, "log-format", "", "text or json (default text on a terminal, json elsewhere)")
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddGroup(
@@ -104,6 +103,7 @@ func (c *cli) commands() []*cobra.Command {
 func completeOutputs(root *cobra.Command) {
 	// The only failure is an unknown flag, which the tests would show at once.
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 

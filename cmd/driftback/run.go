@@ -44,7 +44,7 @@ SIGINT or SIGTERM end the daemon between two changes, with exit code 0. With --o
 
 // runOnce makes one pass over each environment, in order. One's failure does not keep the others from theirs.
 func (c *cli) runOnce(ctx context.Context, envs []string) (err error) {
-	w, err := c.open(ctx, useCommand)
+	w, err := c.open(ctx, useOnce)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func plural(n int, what string) string {
 
 // completeEnvironments offers the configured names to shells.
 func (c *cli) completeEnvironments(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	w, err := c.load()
+	w, err := c.load(useCommand)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

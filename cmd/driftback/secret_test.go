@@ -55,7 +55,7 @@ func TestLogsAreRedacted(t *testing.T) {
 	for _, kind := range []string{"text", "json"} {
 		var out bytes.Buffer
 		c := cli{stderr: &out, redact: redact, logFormat: kind}
-		log, err := c.logger()
+		log, err := c.logger(slog.LevelInfo)
 		require.NoError(t, err)
 		log.With("a", secret).WithGroup("g").Info("said "+secret, "s", secret, "err", fmt.Errorf("get: %w", errors.New(secret)),
 			slog.Group("group", "in", secret), "struct", struct{ P string }{secret}, "bytes", "has line two of it inside", "n", 7)

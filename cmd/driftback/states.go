@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,33 +111,57 @@ func (w *workspace) readBlob(id [20]byte, limit int64) ([]byte, error) {
 	return b, err
 }
 
-// revision finds the commit of git:ENV or git:ENV@REV: a branch, or a commit by 4 or more digits of its id.
+// revision finds the commit of git:ENV or git:ENV@REV: HEAD, a branch, or a commit by 4 or more
+// digits of its id; each may be followed by ~N for the N-th commit before it.
 func (w *workspace) revision(e environment, n stateName) (gitstore.ID, error) {
-	refs := w.store.Refs()
-	rev := n.at
-	if rev == "" {
-		rev = e.Branch
+	rev, back, err := ancestor(n.at)
+	if err != nil {
+		return gitstore.ID{}, fmt.Errorf("git:%s@%s: %w", n.env, n.at, err)
 	}
-	if id := refs["refs/heads/"+rev]; !id.IsZero() {
-		return id, nil
-	}
-	var found gitstore.ID
-	if len(rev) >= 4 && strings.Trim(rev, "0123456789abcdef") == "" {
-		err := w.store.Log(refs["refs/heads/"+e.Branch], nil, func(c gitstore.Commit) error {
+	head := w.store.Refs()["refs/heads/"+e.Branch]
+	found := w.store.Refs()["refs/heads/"+rev]
+	switch {
+	case rev == "" || rev == "HEAD":
+		found = head
+	case found.IsZero() && len(rev) >= 4 && strings.Trim(rev, "0123456789abcdef") == "":
+		err = w.store.Log(head, nil, func(c gitstore.Commit) error {
 			if strings.HasPrefix(c.ID.String(), rev) {
 				found = c.ID
 				return gitstore.ErrStop
 			}
 			return nil
 		})
-		if err != nil {
-			return found, err
+	}
+	for ; err == nil && !found.IsZero() && back > 0; back-- {
+		var c gitstore.Commit
+		if c, err = w.store.CommitAt(found); err != nil {
+			break
+		}
+		found = gitstore.ID{}
+		if len(c.Parents) > 0 {
+			found = c.Parents[0]
 		}
 	}
-	if found.IsZero() {
-		return found, fmt.Errorf("git:%s@%s: no such branch, and no such commit in %s", n.env, rev, e.Branch)
+	if err == nil && found.IsZero() {
+		err = fmt.Errorf("no such branch, and no such commit in %s", e.Branch)
+	}
+	if err != nil {
+		return gitstore.ID{}, fmt.Errorf("git:%s@%s: %w", n.env, n.at, err)
 	}
 	return found, nil
+}
+
+// ancestor takes ~N off a revision.
+func ancestor(rev string) (string, int, error) {
+	rev, back, ok := strings.Cut(rev, "~")
+	if !ok {
+		return rev, 0, nil
+	}
+	n, err := strconv.Atoi(back)
+	if err != nil || n < 0 {
+		return "", 0, fmt.Errorf("~%s: want a number", back)
+	}
+	return rev, n, nil
 }
 
 // liveAt finds the last commit of live/ENV up to a time.

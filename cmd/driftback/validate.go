@@ -41,7 +41,7 @@ repository's own tests; it reads the configuration for the environments, and no 
 }
 
 func (c *cli) validate(ctx context.Context, dir string) (err error) {
-	w, err := c.load()
+	w, err := c.load(useCommand)
 	if err != nil {
 		return err
 	}

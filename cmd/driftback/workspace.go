@@ -36,9 +36,9 @@ type cleanup struct {
 	do   func() error
 }
 
-// load reads the configuration and opens nothing.
-func (c *cli) load() (*workspace, error) {
-	log, err := c.logger()
+// load reads the configuration and opens nothing. use says how much there is to log.
+func (c *cli) load(use use) (*workspace, error) {
+	log, err := c.logger(use.level())
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func (c *cli) load() (*workspace, error) {
 
 // open reads the configuration and opens the repository and its forge. use keeps
 // the disposable copies of the daemon and of commands apart.
-func (c *cli) open(ctx context.Context, use string) (*workspace, error) {
-	w, err := c.load()
+func (c *cli) open(ctx context.Context, use use) (*workspace, error) {
+	w, err := c.load(use)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (c *cli) open(ctx context.Context, use string) (*workspace, error) {
 	return w, nil
 }
 
-func (w *workspace) openStore(ctx context.Context, use string) error {
+func (w *workspace) openStore(ctx context.Context, use use) error {
 	auth, err := w.auth(ctx)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (w *workspace) openStore(ctx context.Context, use string) error {
 		return err
 	}
 	w.store, err = gitstore.Open(ctx, options)
-	if use == useCommand && errors.Is(err, syscall.EAGAIN) {
+	if use != useDaemon && errors.Is(err, syscall.EAGAIN) {
 		// Another command has the copy: do without one.
 		options.Dir = ""
 		w.store, err = gitstore.Open(ctx, options)
@@ -97,18 +97,28 @@ func (w *workspace) openStore(ctx context.Context, use string) error {
 	}
 	w.onClose("repository", w.store.Close)
 	actor := actingUser()
-	if use == useDaemon {
+	if use != useCommand {
 		actor = fmt.Sprintf("%s <%s>", r.Author.Name, r.Author.Email)
 	}
 	w.forge, err = local.Open(w.store, local.Options{User: actor, Logger: w.log})
 	return err
 }
 
-// Who uses a disposable copy of the repository.
+// A use is what a workspace is opened for.
+type use string
+
 const (
-	useDaemon  = "daemon"
-	useCommand = "command"
+	useDaemon  use = "daemon"
+	useOnce    use = "once" // run --once, which is the daemon for one pass
+	useCommand use = "command"
 )
+
+func (u use) level() slog.Level {
+	if u == useCommand {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
 
 // auth returns how to sign in. Tokens are read anew for each request, because they expire.
 func (w *workspace) auth(ctx context.Context) (gitstore.Auth, error) {
@@ -133,7 +143,7 @@ func (w *workspace) auth(ctx context.Context) (gitstore.Auth, error) {
 }
 
 // mirrorDir is where the disposable copy of the repository is kept.
-func mirrorDir(r repositoryConfig, use string) (string, error) {
+func mirrorDir(r repositoryConfig, use use) (string, error) {
 	root := r.Mirror
 	if root == "" {
 		cache, err := os.UserCacheDir()
@@ -143,7 +153,7 @@ func mirrorDir(r repositoryConfig, use string) (string, error) {
 		root = filepath.Join(cache, "driftback")
 	}
 	id := sha256.Sum256([]byte(r.URL))
-	return filepath.Join(root, hex.EncodeToString(id[:8]), use), nil
+	return filepath.Join(root, hex.EncodeToString(id[:8]), string(use)), nil
 }
 
 // actingUser is who is recorded for what a command does: $DRIFTBACK_USER, which
