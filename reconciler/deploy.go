@@ -34,6 +34,7 @@ func (p *pass) deploy(ctx context.Context, g gated) error {
 	j := &p.st.journal
 	j.ID, j.Phase, j.Commit, j.Started = deploymentID(p.head, p.start), phaseIntent, p.head, p.start.UTC()
 	j.Trigger, j.Cause, j.Steps = "merge", "", nil
+	p.st.decisions.Override = nil // it was for this plan, once
 	bodies := gitstore.Edit{}
 	for i, c := range w.changes {
 		s := journalStep{}

@@ -1,6 +1,8 @@
 package reconciler
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -68,14 +70,30 @@ func (p *pass) gate(d Decision) (gated, error) {
 	for _, pr := range problems {
 		p.hold(pr.Key, pr.Err.Error())
 	}
-	if breaches := p.Guard.Check(stepChanges(ordered), p.seen.Len()); len(breaches) > 0 {
+	p.report.Plan, p.report.PlanID = ordered, planID(ordered)
+	breaches := p.Guard.Check(stepChanges(ordered), p.seen.Len())
+	if o := p.st.decisions.Override; len(breaches) > 0 && (o == nil || o.Plan != p.report.PlanID) {
 		for _, s := range ordered.Steps {
-			p.hold(s.Change.Key(), "guard: "+breaches[0].String())
+			p.hold(s.Change.Key(), fmt.Sprintf("guard: %s `driftback resume %s --plan %s` lets exactly this plan pass", breaches[0], p.Name, p.report.PlanID))
 		}
 		return gated{}, nil
 	}
-	p.report.Plan = ordered
 	return gated{plan: ordered}, nil
+}
+
+// planID names a plan by what it changes from what to what, so that an override means nothing else.
+func planID(pl plan.Plan) string {
+	h := sha256.New()
+	for _, s := range pl.Steps {
+		for _, r := range []*resource.Resource{s.Change.Before, s.Change.After} {
+			if r == nil {
+				fmt.Fprint(h, "-\n")
+				continue
+			}
+			fmt.Fprintf(h, "%q %s\n", r.Key.String(), r.Spec.Hash())
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 func stepChanges(pl plan.Plan) []resource.Change {

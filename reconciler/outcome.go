@@ -25,9 +25,10 @@ type Report struct {
 	Drifted    int `json:"drifted"`              // objects that live and Git do not agree on because live moved, silenced ones included
 	Conflicts  int `json:"conflicts"`
 
-	Items       []Item       `json:"items,omitempty"` // what the sides do not agree on after the pass
-	Plan        plan.Plan    `json:"plan,omitzero"`   // what was, or would be, deployed
-	Held        []Trouble    `json:"held,omitempty"`  // what is not deployed, and why
+	Items       []Item       `json:"items,omitempty"`  // what the sides do not agree on after the pass
+	Plan        plan.Plan    `json:"plan,omitzero"`    // what was, or would be, deployed
+	PlanID      string       `json:"planId,omitempty"` // names the plan, for an override of the guards
+	Held        []Trouble    `json:"held,omitempty"`   // what is not deployed, and why
 	Unknown     []Trouble    `json:"unknown,omitempty"`
 	Deployments []Deployment `json:"deployments,omitempty"`
 	Pulls       []forge.Pull `json:"pulls,omitempty"` // open ones of ours

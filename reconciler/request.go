@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/vendors/resource"
@@ -97,6 +98,12 @@ func (p *pass) answer(q Request) error {
 	case DoResume:
 		d.Suspended = nil
 		d.Holds = nil
+	case DoOverride:
+		until := q.Until
+		if until.IsZero() {
+			until = q.At.Add(overrideFor)
+		}
+		d.Override = &override{Plan: q.Detail, By: q.By, Until: until}
 	case DoTrustGit:
 		return p.trustGit()
 	default:
@@ -104,6 +111,9 @@ func (p *pass) answer(q Request) error {
 	}
 	return nil
 }
+
+// overrideFor is how long an override holds where nobody says otherwise.
+const overrideFor = time.Hour
 
 // trustGit ends the first import by an operator's word: where both sides differ, Git is right.
 func (p *pass) trustGit() error {
@@ -134,6 +144,9 @@ func (p *pass) expire() {
 	maps.DeleteFunc(d.Ignored, func(k resource.Key, i ignored) bool {
 		return gone(k, i.Hash) || !i.Until.IsZero() && p.start.After(i.Until)
 	})
+	if d.Override != nil && p.start.After(d.Override.Until) {
+		d.Override = nil
+	}
 	want := p.want.snapshot()
 	d.Holds = slices.DeleteFunc(d.Holds, func(h Hold) bool {
 		for k, was := range h.Keys {

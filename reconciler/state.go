@@ -80,6 +80,7 @@ type decisions struct {
 	Ignored   map[resource.Key]ignored       `json:"ignored,omitempty"`
 	Holds     []Hold                         `json:"holds,omitempty"`
 	Halt      *Halt                          `json:"halt,omitempty"`
+	Override  *override                      `json:"override,omitempty"`
 	Accepted  map[resource.Key]resource.Hash `json:"accepted,omitempty"` // live values to be merged into Git
 }
 
@@ -92,6 +93,13 @@ type suspension struct {
 type ignored struct {
 	Hash  resource.Hash `json:"hash"`
 	Until time.Time     `json:"until,omitzero"` // zero: as long as the value stays
+}
+
+// An override lets one plan pass the guards, until it expires or was carried out.
+type override struct {
+	Plan  string    `json:"plan"`
+	By    string    `json:"by,omitempty"`
+	Until time.Time `json:"until"`
 }
 
 // A Hold keeps objects with the values that failed from being tried again, until
@@ -206,7 +214,7 @@ func marshal(v any) []byte {
 }
 
 func (d decisions) empty() bool {
-	return d.Suspended == nil && d.Halt == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted) == 0
+	return d.Suspended == nil && d.Halt == nil && d.Override == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted) == 0
 }
 
 func (j journal) empty() bool { return j.Owner == "" && j.Phase == phaseIdle }
@@ -233,13 +241,13 @@ func isStateCommit(c gitstore.Commit) bool { return strings.HasPrefix(c.Message,
 // A Request is what a person asked for through the command line or a comment. It
 // travels in the state ref, so that any daemon carries it out at its next pass.
 type Request struct {
-	Do string `json:"do"` // accept, revert, ignore, suspend, resume, trust-git
+	Do string `json:"do"`
 	// Keys are the objects meant, with the live value that the person saw. What has changed since is left alone.
 	Keys   map[resource.Key]resource.Hash `json:"keys,omitempty"`
 	Until  time.Time                      `json:"until,omitzero"`
 	By     string                         `json:"by,omitempty"`
 	Reason string                         `json:"reason,omitempty"`
-	// Detail is what a resume accepts: see Halt.
+	// Detail is what is meant: what a resume accepts (see Halt), or the plan that is to pass the guards.
 	Detail string    `json:"detail,omitempty"`
 	At     time.Time `json:"at,omitzero"`
 }
@@ -252,4 +260,5 @@ const (
 	DoSuspend  = "suspend"
 	DoResume   = "resume"
 	DoTrustGit = "trust-git"
+	DoOverride = "override"
 )

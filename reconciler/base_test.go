@@ -1,0 +1,255 @@
+package reconciler_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/gitstore/forge/local"
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors/mem"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+var methods = []local.Method{local.ByMerge, local.BySquash, local.ByRebase}
+
+func TestRule1AgreementMovesBase(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	require.Empty(t, l.pulls(), "both sides say the same")
+	l.hand("Q", "a=1")
+	l.pass()
+	require.Equal(t, reconciler.Record, l.verdict("Q"), "base is a=2, so going back by hand is drift")
+}
+
+func TestRule1WrittenMovesBase(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.live("Q", "a=2")
+	l.hand("Q", "a=1")
+	l.pass()
+	l.live("Q", "a=1")
+	require.Equal(t, reconciler.Record, l.verdict("Q"))
+}
+
+func TestRule1UndoneKeepsBase(t *testing.T) {
+	t.Parallel()
+	broken := errBroken{}
+	o := mem.Options{Check: func(stored map[resource.Key]resource.Spec) error {
+		if stored[key("Q")]["a"] == "vbad" {
+			return broken
+		}
+		return nil
+	}}
+	l := newLoop(t, o, "Q: a=1", "R: a=1")
+	l.commit(map[string]string{"Q": "a=bad"})
+	l.pass()
+	l.live("Q", "a=1")
+	require.Len(t, l.last.Deployments, 1)
+	require.True(t, l.last.Deployments[0].Undone)
+	l.quiet()
+	require.NotEmpty(t, l.last.Held, "held with the hash that failed")
+
+	l.commit(map[string]string{"R": "a=2"})
+	l.pass()
+	l.live("R", "a=2")
+	l.live("Q", "a=1")
+	require.Len(t, l.last.Deployments, 1, "an unrelated commit does not try it again")
+
+	l.commit(map[string]string{"Q": "a=3"})
+	l.pass()
+	l.live("Q", "a=3")
+	require.Empty(t, l.last.Held)
+}
+
+type errBroken struct{}
+
+func (errBroken) Error() string { return "line 1: broken" }
+
+func TestRule2AfterAMergeByFieldBaseIsWant(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1 b=1")
+	l.hand("Q", "a=1 b=2")
+	l.commit(map[string]string{"Q": "a=2 b=1"})
+	l.pass()
+	l.live("Q", "a=2 b=2")
+	require.Equal(t, reconciler.Record, l.verdict("Q"), "the recorded field is still drift")
+	l.merge(local.ByMerge)
+	l.pass()
+	l.inGit("Q", "a=2 b=2")
+	l.quiet()
+}
+
+func TestRule3MergedEditedByHowever(t *testing.T) {
+	t.Parallel()
+	for _, how := range methods {
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+			l.hand("Q", "a=2")
+			l.hand("R", "a=2")
+			l.pass()
+			l.edit("refs/heads/"+l.pull().Head, gitstore.Edit{path("Q"): []byte("a: v3\n")})
+			l.merge(how)
+			l.pass()
+			l.live("Q", "a=3")
+			l.live("R", "a=2")
+			require.Empty(t, l.pulls())
+			l.quiet()
+		})
+	}
+}
+
+func TestRule3DroppedStaysDrift(t *testing.T) {
+	t.Parallel()
+	for _, how := range methods {
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+			l.hand("Q", "a=2")
+			l.hand("R", "a=2")
+			l.pass()
+			l.edit("refs/heads/"+l.pull().Head, gitstore.Edit{path("Q"): []byte("a: v1\n")})
+			l.merge(how)
+			l.pass()
+			l.live("Q", "a=2")
+			require.Equal(t, reconciler.Record, l.verdict("Q"))
+			require.Contains(t, l.pull().Title, "queue/Q")
+		})
+	}
+}
+
+func TestRule3MergedByNativeGit(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	refs := l.refs()
+	head := refs["refs/heads/"+l.pull().Head]
+	require.NoError(t, l.git.Push(ctx, gitstore.Update{Ref: mainRef, Old: refs[mainRef], New: head}))
+	l.commit(map[string]string{"Q": "a=3"})
+	l.pass()
+	l.live("Q", "a=3")
+	l.quiet()
+}
+
+func TestRule4AcceptedAndRevertedAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, how := range methods {
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			l := newLoop(t, mem.Options{}, "Q: a=1")
+			l.hand("Q", "a=2")
+			l.pass()
+			l.revert(l.merge(how))
+			l.pass()
+			l.live("Q", "a=1")
+			l.quiet()
+		})
+	}
+}
+
+func TestRule4DeveloperCaughtUp(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	l.commit(map[string]string{"Q": "a=2"})
+	l.commit(map[string]string{"Q": "a=3"})
+	l.pass()
+	l.live("Q", "a=3")
+	l.quiet()
+}
+
+func TestRule4NeverWithoutLivesValue(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.commit(map[string]string{"Q": "a=7"})
+	l.commit(map[string]string{"Q": "a=3"})
+	l.pass()
+	l.live("Q", "a=2")
+	require.Equal(t, reconciler.Conflict, l.verdict("Q"))
+}
+
+func TestRule5RevertMakesWantPending(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	h := spec("a=2").Hash()
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoRevert, Keys: map[resource.Key]resource.Hash{key("Q"): h}}))
+	l.pass()
+	l.live("Q", "a=1")
+	require.Empty(t, l.pulls())
+	l.quiet()
+}
+
+func TestRule5RevertMeansTheValueThatWasSeen(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoRevert, Keys: map[resource.Key]resource.Hash{key("Q"): spec("a=2").Hash()}}))
+	l.hand("Q", "a=3")
+	l.pass()
+	l.live("Q", "a=3")
+}
+
+func TestClosingSilencesUntilANewValue(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	_, err := l.forge.Close(ctx, l.pull().Number)
+	require.NoError(t, err)
+	l.pass()
+	require.Empty(t, l.pulls())
+	require.Equal(t, 1, l.last.Drifted, "the metrics keep counting")
+	l.quiet()
+	l.live("Q", "a=2")
+	l.hand("Q", "a=3")
+	l.pass()
+	require.Equal(t, forge.Open, l.pull().State, "a new live value asks again")
+}
+
+func TestOnCloseRevert(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.env.OnClose = "revert"
+	l.restart()
+	l.hand("Q", "a=2")
+	l.pass()
+	_, err := l.forge.Close(ctx, l.pull().Number)
+	require.NoError(t, err)
+	l.pass()
+	l.live("Q", "a=1")
+	l.quiet()
+}
+
+func TestAConflictEndsByMergingNotByAnUnrelatedPush(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.commit(map[string]string{"Q": "a=3"})
+	l.pass()
+	require.Equal(t, reconciler.Conflict, l.verdict("Q"))
+	require.Contains(t, l.pull().Body, "v3")
+	l.commit(map[string]string{"R": "a=2"})
+	l.pass()
+	l.live("R", "a=2")
+	l.live("Q", "a=2")
+	require.Equal(t, reconciler.Conflict, l.verdict("Q"))
+	l.merge(local.ByMerge)
+	l.pass()
+	l.inGit("Q", "a=2")
+	l.live("Q", "a=2")
+	l.quiet()
+}
