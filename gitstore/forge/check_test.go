@@ -42,3 +42,44 @@ func TestPullClean(t *testing.T) {
 	_, err = forge.Pull{Head: "a b", State: forge.Closed}.Clean()
 	require.ErrorIs(t, err, forge.ErrInvalid)
 }
+
+func TestStatusClean(t *testing.T) {
+	t.Parallel()
+	ok := forge.Status{Context: "driftback/prod", State: "success", Description: "a\nb", URL: "https://example.org/ü"}
+	got, err := ok.Clean()
+	require.NoError(t, err)
+	require.Equal(t, "a b", got.Description)
+	for name, spoil := range map[string]func(*forge.Status){
+		"no context":      func(s *forge.Status) { s.Context = "" },
+		"a long context":  func(s *forge.Status) { s.Context = strings.Repeat("x", 256) },
+		"no state":        func(s *forge.Status) { s.State = "" },
+		"a foreign state": func(s *forge.Status) { s.State = "queued" },
+		"a URL of lines":  func(s *forge.Status) { s.URL = "https://a\n" },
+		"a long URL":      func(s *forge.Status) { s.URL = strings.Repeat("x", 2049) },
+	} {
+		s := ok
+		spoil(&s)
+		_, err := s.Clean()
+		require.ErrorIs(t, err, forge.ErrInvalid, name)
+	}
+}
+
+func TestDeploymentClean(t *testing.T) {
+	t.Parallel()
+	ok := forge.Deployment{ID: "prod/1", Environment: "prod", State: "in_progress", Description: "a\nb"}
+	got, err := ok.Clean()
+	require.NoError(t, err)
+	require.Equal(t, "a b", got.Description)
+	for name, spoil := range map[string]func(*forge.Deployment){
+		"no id":           func(d *forge.Deployment) { d.ID = "" },
+		"no environment":  func(d *forge.Deployment) { d.Environment = "" },
+		"not UTF-8":       func(d *forge.Deployment) { d.Environment = "\xff" },
+		"a foreign state": func(d *forge.Deployment) { d.State = "pending" },
+		"a URL of lines":  func(d *forge.Deployment) { d.URL = "\x1b" },
+	} {
+		d := ok
+		spoil(&d)
+		_, err := d.Clean()
+		require.ErrorIs(t, err, forge.ErrInvalid, name)
+	}
+}

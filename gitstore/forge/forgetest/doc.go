@@ -31,9 +31,9 @@
 //     forge.CommandLines finds the commands in a comment.
 //
 // Errors are wrapped so that errors.Is finds the class of package forge; text is
-// for people. Where the forge has limits of its own (length of titles, characters
-// in labels), cut or refuse with forge.ErrInvalid, in the same way each time: what
-// is cut differently is changed again with every pass.
+// for people. Where the forge has narrower limits of its own, cut or refuse with
+// forge.ErrInvalid, and in the same way each time: what comes out differently is
+// changed again with every pass.
 //
 // # Running the suite
 //
