@@ -1,10 +1,12 @@
 package resource
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A KindInfo describes a kind of object: which of its fields mean what, and what
@@ -200,6 +202,8 @@ func Text(v any) string {
 	return string(b)
 }
 
+// plain makes a canonical value one that JSON can tell from every other: a literal $ at
+// the beginning of a key is doubled, and bytes that are no text are written in hexadecimal.
 func plain(v any) any {
 	switch v := v.(type) {
 	case Spec:
@@ -207,6 +211,12 @@ func plain(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, x := range v {
+			switch {
+			case !utf8.ValidString(k):
+				k = "$bytes:" + hex.EncodeToString([]byte(k))
+			case strings.HasPrefix(k, "$"):
+				k = "$" + k
+			}
 			out[k] = plain(x)
 		}
 		return out
@@ -216,10 +226,17 @@ func plain(v any) any {
 			out[i] = plain(x)
 		}
 		return out
+	case string:
+		if !utf8.ValidString(v) {
+			return map[string]any{"$bytes": hex.EncodeToString([]byte(v))}
+		}
 	case Ref:
-		return map[string]any{"$ref": v.String()}
+		if strings.Contains(string(v.Kind), "/") { // never in a valid one
+			return map[string]any{"$ref": []any{plain(string(v.Kind)), plain(v.Name)}}
+		}
+		return map[string]any{"$ref": plain(v.String())}
 	case Secret:
-		return map[string]any{"$secret": v.Name}
+		return map[string]any{"$secret": plain(v.Name)}
 	}
 	return v
 }

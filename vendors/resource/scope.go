@@ -68,31 +68,34 @@ func Match(glob, name string) bool {
 	return matchSegments(strings.Split(glob, "/"), strings.Split(name, "/"))
 }
 
+// matchSegments tries ** with no segment first and lengthens the last one seen
+// when what follows does not match. Lengthening an earlier one cannot help, so
+// that the cost is at most the product of both lengths.
 func matchSegments(glob, name []string) bool {
-	for len(glob) > 0 {
-		if glob[0] == "**" {
-			for len(glob) > 1 && glob[1] == "**" { // a run of them means no more than one, and costs no more
-				glob = glob[1:]
+	g, n := 0, 0
+	star, from := -1, 0 // the last ** in glob, and where in name what follows it was tried
+	for n < len(name) {
+		if g < len(glob) && glob[g] == "**" {
+			star, from = g, n
+			g++
+			continue
+		}
+		if g < len(glob) {
+			if ok, err := path.Match(glob[g], name[n]); err == nil && ok {
+				g, n = g+1, n+1
+				continue
 			}
-			if len(glob) == 1 {
-				return true
-			}
-			for i := range name {
-				if matchSegments(glob[1:], name[i:]) {
-					return true
-				}
-			}
+		}
+		if star < 0 {
 			return false
 		}
-		if len(name) == 0 {
-			return false
-		}
-		if ok, err := path.Match(glob[0], name[0]); err != nil || !ok {
-			return false
-		}
-		glob, name = glob[1:], name[1:]
+		from++
+		g, n = star+1, from
 	}
-	return len(name) == 0
+	for g < len(glob) && glob[g] == "**" {
+		g++
+	}
+	return g == len(glob)
 }
 
 // ValidGlob reports whether the glob is well formed.

@@ -53,7 +53,7 @@ func CanonicalSpec(m map[string]any) (Spec, error) {
 
 func canonical(v any, at string, depth int) (any, error) {
 	if depth > MaxDepth {
-		return nil, fmt.Errorf("%s: nested deeper than %d levels", at, MaxDepth)
+		return nil, fmt.Errorf("%s: nested deeper than %d levels", strings.TrimPrefix(at, "."), MaxDepth)
 	}
 	switch v := v.(type) {
 	case bool, string, Ref, Secret:
@@ -61,7 +61,7 @@ func canonical(v any, at string, depth int) (any, error) {
 	case json.Number:
 		n, err := CanonicalNumber(string(v))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", at, err)
+			return nil, fmt.Errorf("%s: %w", strings.TrimPrefix(at, "."), err)
 		}
 		return n, nil
 	case int:
@@ -102,6 +102,9 @@ func canonical(v any, at string, depth int) (any, error) {
 // maxExponent bounds decimal exponents, so that 1e999999999 cannot fill memory.
 const maxExponent = 400
 
+// maxDigits bounds the spelling of a number, before and after.
+const maxDigits = 1000
+
 // CanonicalNumber returns the one spelling of a JSON number: plain digits
 // without a leading zero, a trailing zero after the point, an exponent or a
 // negative zero. 1e2 is 100, 1.50 is 1.5, -0 is 0. The value is kept exactly.
@@ -109,7 +112,7 @@ func CanonicalNumber(s string) (json.Number, error) {
 	if !isJSONNumber(s) {
 		return "", fmt.Errorf("%q is not a number", s)
 	}
-	if len(s) > 1000 {
+	if len(s) > maxDigits {
 		return "", fmt.Errorf("a number of %d digits is too long", len(s))
 	}
 	if isPlainInteger(s) {
@@ -132,6 +135,9 @@ func CanonicalNumber(s string) (json.Number, error) {
 	out := r.FloatString(prec)
 	if out == "-0" {
 		out = "0"
+	}
+	if len(out) > maxDigits { // else the canonical form would not be canonical
+		return "", fmt.Errorf("a number of %d digits is too long", len(out))
 	}
 	return json.Number(out), nil
 }
@@ -181,10 +187,14 @@ func cloneValue(v any) any {
 }
 
 // Equal reports whether two canonical values are the same. Lists are compared
-// in order: what is a set has been sorted by its descriptor before.
+// in order: what is a set has been sorted by its descriptor before. A nil Spec
+// is an absent object and equals only another one.
 func Equal(a, b any) bool {
 	switch x := a.(type) {
 	case Spec:
+		if y, ok := b.(Spec); ok && (x == nil) != (y == nil) {
+			return false
+		}
 		return Equal(map[string]any(x), b)
 	case map[string]any:
 		y, ok := b.(map[string]any)
