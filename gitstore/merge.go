@@ -109,13 +109,13 @@ type merging struct {
 	ours  ID
 	list  []change
 	res   MergeResult
-	w     written
+	draft draft
 	clash map[string]bool // paths that theirs has and ours may block
 }
 
 // mergeTrees merges trees.
 func (s *Store) mergeTrees(base, ours, theirs ID) (MergeResult, error) {
-	m := merging{s: s, ours: ours, res: MergeResult{Edit: Edit{}}, w: written{older: map[ID]ID{}}, clash: map[string]bool{}}
+	m := merging{s: s, ours: ours, res: MergeResult{Edit: Edit{}}, draft: draft{older: map[ID]ID{}}, clash: map[string]bool{}}
 	mine := map[string]Delta{}
 	if err := s.diffTrees(base, ours, "", func(d Delta) error { mine[d.Path] = d; return nil }); err != nil {
 		return MergeResult{}, err
@@ -136,9 +136,12 @@ func (s *Store) mergeTrees(base, ours, theirs ID) (MergeResult, error) {
 	slices.SortFunc(m.res.Conflicts, func(a, b MergeConflict) int { return strings.Compare(a.Path, b.Path) })
 	if len(m.res.Conflicts) == 0 {
 		slices.SortFunc(m.list, func(a, b change) int { return comparePaths(a.path, b.path) })
-		m.res.Tree, err = s.rootTree(ours, m.list, &m.w)
+		if m.res.Tree, err = s.rootTree(ours, m.list, &m.draft); err != nil {
+			return MergeResult{}, err
+		}
+		s.keep(&m.draft)
 	}
-	return m.res, err
+	return m.res, s.spill()
 }
 
 // take does what only theirs did.
@@ -241,7 +244,7 @@ func (m *merging) texts(mode Mode, files ...File) error {
 		return m.conflict(path, reasonLines)
 	}
 	o := newObject(KindBlob, []byte(merged))
-	m.s.keep(o, &m.w)
+	m.draft.add(o)
 	m.set(change{path: path, leaf: entry{mode: mode, id: o.ID}}, o.Data)
 	return nil
 }

@@ -92,3 +92,26 @@ func (s *objectMap) size() (int, int64) {
 	defer s.mu.RUnlock()
 	return len(s.m), s.n
 }
+
+// ids returns the names of what there is.
+func (s *objectMap) ids() []ID {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	ids := make([]ID, 0, len(s.m))
+	for id := range s.m {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// remove drops objects.
+func (s *objectMap) remove(ids []ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if o, ok := s.m[id]; ok {
+			s.n -= int64(len(o.Data))
+			delete(s.m, id)
+		}
+	}
+}

@@ -9,19 +9,18 @@ import (
 // Commit adds to ref, whose tip must be base, a commit with the edit, and pushes it: ErrStale if the tip moved. A zero
 // base creates the ref. An edit that changes nothing makes no commit, pushes nothing and returns base's.
 func (s *Store) Commit(ctx context.Context, ref string, base ID, e Edit, author Signature, msg string) (Commit, error) {
+	tree, d, err := s.draft(base, e)
+	if err != nil {
+		return Commit{}, err
+	}
 	var parents []ID
 	if !base.IsZero() {
 		parents = []ID{base}
-		c, err := s.CommitAt(base)
-		if err != nil {
-			return Commit{}, err
-		}
-		tree, err := s.WriteTree(base, e)
-		if err != nil || tree == c.Tree {
+		if c, err := s.CommitAt(base); err != nil || c.Tree == tree {
 			return c, err
 		}
 	}
-	c, err := s.Write(base, parents, e, author, msg)
+	c, err := s.write(base, parents, tree, d, author, msg)
 	if err != nil {
 		return Commit{}, err
 	}
@@ -61,10 +60,10 @@ func (s *Store) pushOnce(ctx context.Context, ups []Update) error {
 	if err != nil {
 		return fmt.Errorf("push to %s: %w", s.remote, err)
 	}
-	timed, cancel := context.WithTimeout(ctx, s.opt.Timeout)
-	defer cancel()
+	timed, busy := begin(ctx, s.opt.Timeout)
+	defer busy.close()
 	if err := s.remote.Push(timed, ups, out); err != nil {
-		if err := s.settle(ctx, ups, err); err != nil {
+		if err := s.settle(ctx, ups, busy.explain(timed, err)); err != nil {
 			return fmt.Errorf("push to %s: %w", s.remote, err)
 		}
 	}
@@ -74,10 +73,8 @@ func (s *Store) pushOnce(ctx context.Context, ups []Update) error {
 
 // settle returns what a failed push comes to, asking the remote where it is in doubt.
 func (s *Store) settle(ctx context.Context, ups []Update, err error) error {
-	for _, sure := range []error{ErrStale, ErrRefused, ErrAuth} {
-		if errors.Is(err, sure) {
-			return err
-		}
+	if unsent := (notSent{}); errors.As(err, &unsent) || errors.Is(err, ErrStale) || errors.Is(err, ErrRefused) || errors.Is(err, ErrAuth) {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opt.Timeout)
 	defer cancel()
@@ -115,6 +112,12 @@ func (s *Store) pushed(ups []Update, out *Outgoing) {
 	}
 	for _, id := range out.IDs {
 		delete(s.written, id)
+	}
+	if s.inPlace { // they are in the repository now
+		s.fresh.remove(out.IDs)
+		for _, id := range out.IDs {
+			delete(s.older, id)
+		}
 	}
 }
 

@@ -104,18 +104,15 @@ func (s *Store) File(commit ID, path string) (File, bool, error) {
 // Blob returns a blob's content, which the caller must not change. A blob over limit bytes is ErrTooLarge and is
 // not read; a limit of zero or less is none.
 func (s *Store) Blob(id ID, limit int64) ([]byte, error) {
-	if limit > 0 && s.disk != nil && !s.Has(id) {
-		n, err := s.disk.size(id)
-		if err != nil {
-			return nil, fmt.Errorf("read blob: %w", err)
-		}
-		if n > limit {
+	if _, ok := s.fresh.get(id); limit > 0 && s.disk != nil && !ok {
+		if n, err := s.disk.size(id); err == nil && n > limit { // other errors come again
 			return nil, tooLarge(id, n, limit)
 		}
 	}
 	o, err := s.object(id)
 	switch {
 	case err != nil:
+		s.lost(err)
 		return nil, fmt.Errorf("read blob: %w", err)
 	case o.Kind != KindBlob:
 		return nil, fmt.Errorf("object %s: is a %s, not a blob", id, o.Kind)

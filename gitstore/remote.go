@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 )
 
@@ -31,6 +32,8 @@ type Sink interface {
 	Has(id ID) bool
 	// Put adds an object whose references are there already.
 	Put(o Object)
+	// Pack adds the objects of a pack file. Its deltas have their bases in it.
+	Pack(r io.Reader) error
 }
 
 // Outgoing is what a push has to send.

@@ -53,28 +53,27 @@ type Store struct {
 	remote Remote
 	log    *slog.Logger
 
-	fresh *objectMap // objects that are not on disk
-	disk  disk       // nil when everything is in memory
+	fresh   *objectMap // objects that are not on disk
+	disk    *folder    // the others; nil when everything is in memory
+	mirror  *mirror    // owner of disk; nil for a repository that is read in place, and in memory
+	inPlace bool       // disk is the remote itself
 
-	wire chan struct{} // holds one token: the right to talk to the remote
+	wire    chan struct{} // holds one token: the right to talk to the remote
+	disking sync.Mutex    // the right to add packs to disk and to remove them
 
 	mu      sync.Mutex // guards what follows
 	refs    Refs
 	atomic  bool
 	written map[ID]written // by commit: what Write made and the remote may lack
+	older   map[ID]ID      // for trees in fresh: what they replace
 	graph   map[ID]node    // commits seen while walking history
-}
-
-// A disk is where objects are kept that need not be in memory. It is safe for concurrent use.
-type disk interface {
-	// object returns ErrMissing for what is not there.
-	object(id ID) (Object, error)
-	// size returns a blob's length without reading it.
-	size(id ID) (int64, error)
-	close() error
+	broken  error          // why the mirror must be made anew
+	healed  time.Time      // when it last was
 }
 
 // Open opens the repository. It does not talk to a remote over the network: that is Sync, which must come first.
+// A mirror that is damaged, or of another repository, is emptied; a Dir that holds anything else, or that another
+// process uses, is an error.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -92,22 +91,74 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o.Timeout = time.Minute
 	}
 	s := &Store{
-		opt: o, remote: o.Remote, log: o.Logger,
-		fresh: newObjectMap(), refs: Refs{}, written: map[ID]written{}, graph: map[ID]node{},
+		opt: o, remote: o.Remote, log: o.Logger, fresh: newObjectMap(),
+		refs: Refs{}, written: map[ID]written{}, older: map[ID]ID{}, graph: map[ID]node{},
 		wire: make(chan struct{}, 1),
 	}
-	if s.remote == nil {
-		return nil, fmt.Errorf("open repository %s: no such kind of URL", o.URL)
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
 	}
 	return s, nil
 }
 
-// Close writes down what is worth keeping and releases the directory.
-func (s *Store) Close() error {
-	if s.disk == nil {
+// open finds the remote and where objects are.
+func (s *Store) open() error {
+	if s.remote == nil {
+		dir, ok := localPath(s.opt.URL)
+		if ok {
+			l, err := openLocal(dir)
+			if err != nil {
+				return err
+			}
+			s.remote, s.disk, s.inPlace = l, l.objects, true
+			return nil
+		}
+		n, err := openNetwork(s.opt)
+		if err != nil {
+			return err
+		}
+		s.remote = n
+	}
+	if s.opt.Dir == "" {
 		return nil
 	}
-	return s.disk.close()
+	m, refs, err := openMirror(s.opt.Dir, s.remote.String())
+	if err != nil {
+		return err
+	}
+	s.mirror, s.disk = m, m.folder
+	for name, id := range refs {
+		if s.follows(name) {
+			s.refs[name] = id
+		}
+	}
+	return nil
+}
+
+// localPath returns the folder that a URL names, if it is one of this machine.
+func localPath(url string) (string, bool) {
+	if path, ok := strings.CutPrefix(url, "file://"); ok {
+		return path, true
+	}
+	if strings.Contains(url, "://") {
+		return "", false
+	}
+	colon, slash := strings.IndexByte(url, ':'), strings.IndexByte(url, '/')
+	if colon > 0 && (slash < 0 || colon < slash) { // user@host:path, as scp has it
+		return "", false
+	}
+	return url, url != ""
+}
+
+// Close writes down what is worth keeping and releases the directory. The Store must not be used afterwards.
+func (s *Store) Close() error {
+	switch {
+	case s.mirror != nil:
+		return errors.Join(s.flush(), s.mirror.close())
+	case s.disk != nil:
+		return s.disk.close()
+	}
+	return nil
 }
 
 // Refs returns the remote's refs under the prefixes as of the last Sync or successful Push.
@@ -125,35 +176,57 @@ func (s *Store) Atomic() bool {
 }
 
 // Sync fetches what is new at the remote and returns its refs under the prefixes: all of them or an error.
-// Refs that were moved back or deleted there are so here.
+// Refs that were moved back or deleted there are so here. A mirror that was found damaged is made anew.
 func (s *Store) Sync(ctx context.Context) (Refs, error) {
 	release, err := s.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	refs, atomic, err := s.ask(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list refs of %s: %w", s.remote, err)
+	if err := s.heal(); err != nil {
+		return nil, err
 	}
-	known := s.Refs()
-	want, have := s.wants(refs, known)
-	if len(want) > 0 {
-		ctx, cancel := context.WithTimeout(ctx, s.opt.Timeout)
-		defer cancel()
-		if err := s.remote.Fetch(ctx, s, want, have); err != nil {
+	var refs Refs
+	for try := 0; ; try++ {
+		var atomic bool
+		if refs, atomic, err = s.ask(ctx); err != nil {
+			return nil, fmt.Errorf("list refs of %s: %w", s.remote, err)
+		}
+		fetched, err := s.fetch(ctx, refs)
+		if err == nil {
+			s.mu.Lock()
+			s.refs, s.atomic = refs, atomic
+			s.mu.Unlock()
+			if fetched && s.mirror != nil {
+				err = s.note()
+			}
+		} else if try == 0 && ctx.Err() == nil && !errors.Is(err, ErrAuth) { // a ref may have moved since it was listed
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("fetch from %s: %w", s.remote, err)
 		}
-		for _, id := range want {
-			if _, err := s.object(id); err != nil {
-				return nil, fmt.Errorf("fetch from %s: %w", s.remote, err)
-			}
+		return maps.Clone(refs), nil
+	}
+}
+
+// fetch brings what the refs refer to, and reports whether there was anything.
+func (s *Store) fetch(ctx context.Context, refs Refs) (bool, error) {
+	want, have := s.wants(refs, s.Refs())
+	if len(want) == 0 {
+		return false, nil
+	}
+	ctx, busy := begin(ctx, s.opt.Timeout)
+	defer busy.close()
+	if err := s.remote.Fetch(ctx, sink{s}, want, have); err != nil {
+		return false, busy.explain(ctx, err)
+	}
+	for _, id := range want {
+		if _, err := s.object(id); err != nil {
+			return false, err
 		}
 	}
-	s.mu.Lock()
-	s.refs, s.atomic = refs, atomic
-	s.mu.Unlock()
-	return maps.Clone(refs), nil
+	return true, nil
 }
 
 // acquire takes the right to talk to the remote.
@@ -218,15 +291,6 @@ func (s *Store) wants(refs, known Refs) (want, have []ID) {
 	return want, have
 }
 
-// Has reports whether an object is in memory, and with it everything that it refers to. It is part of Sink.
-func (s *Store) Has(id ID) bool {
-	_, ok := s.fresh.get(id)
-	return ok
-}
-
-// Put adds an object whose references are there already. It is part of Sink.
-func (s *Store) Put(o Object) { s.fresh.put(o) }
-
 // object reads one object, ErrMissing if it is not there.
 func (s *Store) object(id ID) (Object, error) {
 	if o, ok := s.fresh.get(id); ok {
@@ -235,5 +299,14 @@ func (s *Store) object(id ID) (Object, error) {
 	if s.disk == nil {
 		return Object{}, errMissing(id)
 	}
-	return s.disk.object(id)
+	o, err := s.disk.object(id)
+	if errors.Is(err, ErrMissing) { // it may have moved to disk between the two looks, or from there
+		if o, ok := s.fresh.get(id); ok {
+			return o, nil
+		}
+	}
+	if damaged(err) {
+		s.suspect(err)
+	}
+	return o, err
 }

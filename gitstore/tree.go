@@ -96,6 +96,7 @@ func (s *Store) tree(id ID) ([]byte, error) {
 	}
 	o, err := s.object(id)
 	if err != nil {
+		s.lost(err)
 		return nil, err
 	}
 	if o.Kind != KindTree {

@@ -3,44 +3,89 @@ package gitstore
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
 // written is what one Write made.
 type written struct {
-	unknown bool // what the commit needs must be found by walking it
-	base    ID   // commit whose tree was edited
-	ids     []ID
+	base ID // commit whose tree was edited
+	ids  []ID
 	// older names for a tree the one that it replaces.
 	older map[ID]ID
+}
+
+// A draft is what an edit makes, before anybody keeps it.
+type draft struct {
+	objects []Object
+	older   map[ID]ID
+}
+
+func (d *draft) add(o Object) { d.objects = append(d.objects, o) }
+
+// keep adds a draft to the store.
+func (s *Store) keep(d *draft) []ID {
+	ids := make([]ID, len(d.objects))
+	for i, o := range d.objects {
+		ids[i] = o.ID
+		s.fresh.put(o)
+	}
+	if s.disk != nil {
+		s.mu.Lock()
+		maps.Copy(s.older, d.older)
+		s.mu.Unlock()
+	}
+	return ids
 }
 
 // Write makes a commit: the tree of base with the edit, on top of parents. Nothing is pushed and no ref moves.
 // A zero base is empty. The same arguments at the same time give the same commit. An author without a time has
 // the committer's. The edit's contents must not be changed afterwards.
 func (s *Store) Write(base ID, parents []ID, e Edit, author Signature, msg string) (Commit, error) {
-	root, err := s.treeOf(base)
+	tree, d, err := s.draft(base, e)
 	if err != nil {
 		return Commit{}, err
 	}
-	w := written{base: base, older: map[ID]ID{}}
-	tree, err := s.writeTree(root, e, &w)
-	if err != nil {
-		return Commit{}, err
-	}
-	return s.commitTree(tree, parents, author, msg, w), nil
+	return s.write(base, parents, tree, d, author, msg)
 }
 
-// CommitTree makes a commit of a tree that the store has, as Write does of an edit.
+// WriteTree returns the tree of base with the edit, equal to base's tree if the edit changes nothing. The tree is named
+// and not kept: Write makes it when it is wanted.
+func (s *Store) WriteTree(base ID, e Edit) (ID, error) {
+	tree, _, err := s.draft(base, e)
+	return tree, err
+}
+
+// CommitTree makes a commit of a tree that the store has, such as Merge returns, as Write does of an edit.
 func (s *Store) CommitTree(tree ID, parents []ID, author Signature, msg string) (Commit, error) {
 	if _, err := s.tree(tree); err != nil {
 		return Commit{}, fmt.Errorf("commit tree: %w", err)
 	}
-	return s.commitTree(tree, parents, author, msg, written{unknown: true}), nil
+	c, o := s.encode(tree, parents, author, msg)
+	s.fresh.put(o)
+	return c, s.spill()
 }
 
-func (s *Store) commitTree(tree ID, parents []ID, author Signature, msg string, w written) Commit {
+// write keeps a draft and a commit of its tree.
+func (s *Store) write(base ID, parents []ID, tree ID, d *draft, author Signature, msg string) (Commit, error) {
+	c, o := s.encode(tree, parents, author, msg)
+	d.add(o)
+	w := written{base: base, ids: s.keep(d), older: d.older}
+	s.mu.Lock()
+	if len(s.written) > maxWritten { // what is lost is only the quick way to know what a push must send
+		clear(s.written)
+	}
+	s.written[c.ID] = w
+	s.mu.Unlock()
+	return c, s.spill()
+}
+
+// maxWritten is how many commits that were not pushed are remembered.
+const maxWritten = 4096
+
+// encode makes the object of a commit.
+func (s *Store) encode(tree ID, parents []ID, author Signature, msg string) (Commit, Object) {
 	c := Commit{Tree: tree, Parents: slices.Clone(parents), Author: author, Committer: s.opt.Committer, Message: cleanMessage(msg)}
 	c.Committer.When = s.opt.Now()
 	if c.Author.When.IsZero() {
@@ -49,26 +94,22 @@ func (s *Store) commitTree(tree ID, parents []ID, author Signature, msg string, 
 	c.Author, c.Committer = c.Author.cleaned(), c.Committer.cleaned()
 	o := encodeCommit(c)
 	c.ID = o.ID
-	s.keep(o, &w)
-	if !w.unknown {
-		s.mu.Lock()
-		s.written[c.ID] = w
-		s.mu.Unlock()
-	}
-	return c
+	return c, o
 }
 
-// WriteTree returns the tree of base with the edit: equal to base's tree if the edit changes nothing.
-func (s *Store) WriteTree(base ID, e Edit) (ID, error) {
+// draft makes the tree of base with the edit.
+func (s *Store) draft(base ID, e Edit) (ID, *draft, error) {
 	root, err := s.treeOf(base)
 	if err != nil {
-		return ID{}, err
+		return ID{}, nil, err
 	}
-	return s.writeTree(root, e, &written{older: map[ID]ID{}})
+	d := &draft{older: map[ID]ID{}}
+	tree, err := s.writeTree(root, e, d)
+	return tree, d, err
 }
 
 // writeTree writes the blobs and trees of an edit, of changed folders only.
-func (s *Store) writeTree(root ID, e Edit, w *written) (ID, error) {
+func (s *Store) writeTree(root ID, e Edit, d *draft) (ID, error) {
 	list := make([]change, 0, len(e))
 	for path, content := range e {
 		if content != nil {
@@ -79,27 +120,21 @@ func (s *Store) writeTree(root ID, e Edit, w *written) (ID, error) {
 		list = append(list, change{path: path, content: content})
 	}
 	slices.SortFunc(list, func(a, b change) int { return comparePaths(a.path, b.path) })
-	return s.rootTree(root, list, w)
+	return s.rootTree(root, list, d)
 }
 
 // rootTree is editTree for a whole commit.
-func (s *Store) rootTree(root ID, list []change, w *written) (ID, error) {
-	id, err := s.editTree(root, list, 0, w)
+func (s *Store) rootTree(root ID, list []change, d *draft) (ID, error) {
+	id, err := s.editTree(root, list, 0, d)
 	if err != nil {
 		return ID{}, err
 	}
 	if id.IsZero() { // a commit without files has the empty tree
 		o := newObject(KindTree, nil)
-		s.keep(o, w)
+		d.add(o)
 		return o.ID, nil
 	}
 	return id, nil
-}
-
-// keep adds an object to the store and to what a push has to send.
-func (s *Store) keep(o Object, w *written) {
-	s.fresh.put(o)
-	w.ids = append(w.ids, o.ID)
 }
 
 // A change is one line of an edit. Without content and leaf it deletes.
@@ -157,7 +192,7 @@ func slots(list []change, depth int) []slot {
 }
 
 // editTree returns the tree with the changes, whose paths begin at depth; zero if nothing is left in it.
-func (s *Store) editTree(base ID, list []change, depth int, w *written) (ID, error) {
+func (s *Store) editTree(base ID, list []change, depth int, d *draft) (ID, error) {
 	raw, err := s.tree(base)
 	if err != nil {
 		return ID{}, err
@@ -169,7 +204,7 @@ func (s *Store) editTree(base ID, list []change, depth int, w *written) (ID, err
 	fresh := make([]entry, len(edits))
 	same := true
 	for i := range edits {
-		if fresh[i], err = s.editSlot(&edits[i], depth, w); err != nil {
+		if fresh[i], err = s.editSlot(&edits[i], depth, d); err != nil {
 			return ID{}, err
 		}
 		same = same && fresh[i].id == edits[i].old.id && fresh[i].mode == edits[i].old.mode
@@ -185,9 +220,9 @@ func (s *Store) editTree(base ID, list []change, depth int, w *written) (ID, err
 		return ID{}, nil
 	}
 	o := newObject(KindTree, out)
-	s.keep(o, w)
+	d.add(o)
 	if !base.IsZero() {
-		w.older[o.ID] = base
+		d.older[o.ID] = base
 	}
 	return o.ID, nil
 }
@@ -213,7 +248,7 @@ func locate(raw []byte, edits []slot) error {
 }
 
 // editSlot returns what stands under one name after the edit; the zero entry if nothing.
-func (s *Store) editSlot(sl *slot, depth int, w *written) (entry, error) {
+func (s *Store) editSlot(sl *slot, depth int, d *draft) (entry, error) {
 	old := sl.old
 	clash := func(what string) error {
 		path := sl.sub0()[:depth+len(sl.name)]
@@ -231,7 +266,7 @@ func (s *Store) editSlot(sl *slot, depth int, w *written) (entry, error) {
 			}
 		}
 		var err error
-		if dir, err = s.editTree(dir, sl.sub, depth+len(sl.name)+1, w); err != nil {
+		if dir, err = s.editTree(dir, sl.sub, depth+len(sl.name)+1, d); err != nil {
 			return entry{}, err
 		}
 		if blocked {
@@ -253,7 +288,7 @@ func (s *Store) editSlot(sl *slot, depth int, w *written) (entry, error) {
 		}
 		o := newObject(KindBlob, sl.file.content)
 		if o.ID != old.id {
-			s.keep(o, w)
+			d.add(o)
 		}
 		return entry{mode, name, o.ID}, nil
 	case !dir.IsZero():

@@ -1,0 +1,256 @@
+package gitstore
+
+import (
+	"bufio"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing"
+	gitcache "github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+)
+
+// A folder is the object folder of a bare repository on disk. It is safe for concurrent use: go-git's reader is not, so
+// one reader at a time uses it, and what was read lately is kept.
+type folder struct {
+	dir string // of the repository
+
+	mu     sync.Mutex // guards what follows
+	reader *filesystem.Storage
+	packs  time.Time // when the pack folder last changed, as the reader knows it
+
+	recent *cache
+}
+
+func openFolder(dir string) *folder {
+	f := &folder{dir: dir, recent: newCache(48 << 20)}
+	f.reopen()
+	return f
+}
+
+// reopen makes the reader see what packs there are. The caller holds mu, or is the only one.
+func (f *folder) reopen() {
+	if f.reader != nil {
+		_ = f.reader.ObjectStorage.Close() // files that were read only
+	}
+	f.packs = f.packTime()
+	f.reader = filesystem.NewStorageWithOptions(osfs.New(f.dir, osfs.WithBoundOS()),
+		gitcache.NewObjectLRU(16*gitcache.MiByte), filesystem.Options{KeepDescriptors: true})
+}
+
+// refresh makes packs visible that were added to the folder.
+func (f *folder) refresh() {
+	f.mu.Lock()
+	f.reopen()
+	f.mu.Unlock()
+}
+
+func (f *folder) packTime() time.Time {
+	info, err := os.Stat(filepath.Join(f.dir, "objects", "pack"))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+func (f *folder) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reader.ObjectStorage.Close()
+}
+
+// object reads one object.
+func (f *folder) object(id ID) (Object, error) {
+	if o, ok := f.recent.get(id); ok {
+		return o, nil
+	}
+	var o Object
+	err := f.try(id, func() (err error) { o, err = f.read(id); return err })
+	if err != nil {
+		return Object{}, err
+	}
+	if o.Kind != KindBlob { // blobs are read once, and large
+		f.recent.put(o)
+	}
+	return o, nil
+}
+
+// size returns the length of an object.
+func (f *folder) size(id ID) (n int64, err error) {
+	err = f.try(id, func() (err error) {
+		n, err = f.reader.EncodedObjectSize(plumbing.Hash(id))
+		return err
+	})
+	return n, err
+}
+
+// try reads something, and once more if others changed the packs meanwhile.
+func (f *folder) try(id ID, read func() error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := read()
+	if err != nil && f.packTime() != f.packs || errors.Is(err, fs.ErrNotExist) {
+		f.reopen()
+		err = read()
+	}
+	switch {
+	case errors.Is(err, plumbing.ErrObjectNotFound):
+		return errMissing(id)
+	case err != nil:
+		return fmt.Errorf("object %s: %w", id, err)
+	}
+	return nil
+}
+
+// read reads one object. The caller holds mu.
+func (f *folder) read(id ID) (o Object, err error) {
+	e, err := f.reader.EncodedObject(plumbing.AnyObject, plumbing.Hash(id))
+	if err != nil {
+		return Object{}, err
+	}
+	r, err := e.Reader()
+	if err != nil {
+		return Object{}, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	o = Object{ID: id, Kind: Kind(e.Type()), Data: make([]byte, e.Size())}
+	if _, err := io.ReadFull(r, o.Data); err != nil {
+		return Object{}, err
+	}
+	return o, nil
+}
+
+// manyObjects is how many objects go into one pack instead of a file each.
+const manyObjects = 200
+
+// add writes objects so that they survive a crash once it returns.
+func (f *folder) add(out *Outgoing) error {
+	if len(out.IDs) == 0 {
+		return nil
+	}
+	if len(out.IDs) > manyObjects {
+		return f.addPack(func(w io.Writer) (ID, []packed, error) { return writePack(w, out, false) })
+	}
+	folders := map[string]bool{filepath.Join(f.dir, "objects"): true}
+	for _, id := range out.IDs {
+		o, err := out.Object(id)
+		if err != nil {
+			return err
+		}
+		dir, err := f.addLoose(o)
+		if err != nil {
+			return fmt.Errorf("write object %s: %w", id, err)
+		}
+		folders[dir] = true
+	}
+	for dir := range folders {
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addLoose writes one object as a file of its own and returns the folder it is in.
+func (f *folder) addLoose(o Object) (string, error) {
+	name := o.ID.String()
+	dir := filepath.Join(f.dir, "objects", name[:2])
+	path := filepath.Join(dir, name[2:])
+	if _, err := os.Stat(path); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", err
+	}
+	return dir, writeFile(path, 0o444, func(w io.Writer) error {
+		z, err := zlib.NewWriterLevel(w, zlib.BestSpeed)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(z, o.Kind.String()+" "+strconv.Itoa(len(o.Data))+"\x00"); err != nil {
+			return err
+		}
+		if _, err := z.Write(o.Data); err != nil {
+			return err
+		}
+		return z.Close()
+	})
+}
+
+// addPack writes a pack and its index, the pack first: readers look for indexes.
+func (f *folder) addPack(write func(io.Writer) (ID, []packed, error)) (err error) {
+	dir := filepath.Join(f.dir, "objects", "pack")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, "tmp_pack_")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
+		}
+	}()
+	buf := bufio.NewWriterSize(tmp, 64<<10)
+	sum, entries, err := write(buf)
+	if err != nil {
+		return err
+	}
+	if err := buf.Flush(); err != nil {
+		return err
+	}
+	base := filepath.Join(dir, "pack-"+sum.String())
+	if err := errors.Join(tmp.Chmod(0o444), tmp.Sync()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), base+".pack"); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return fmt.Errorf("write pack: %w", err)
+	}
+	if err := writeFile(base+".idx", 0o444, func(w io.Writer) error { return writeIndex(w, sum, entries) }); err != nil {
+		return err
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	f.refresh()
+	return nil
+}
+
+// writeFile makes a file whole or not at all: written beside its place, synced, and renamed.
+func writeFile(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "tmp_obj_")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(tmp.Name()))
+		}
+	}()
+	if err := errors.Join(write(tmp), tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// syncDir makes renames in a folder survive a crash.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
