@@ -42,6 +42,9 @@ func (c *change) needsFresh() error {
 	return errRecent
 }
 
+// doubt is a push whose outcome is unknown: of commit on top of tip.
+type doubt struct{ tip, commit gitstore.ID }
+
 // update makes one change: build says what changes, and may be called several
 // times, each time with a later view. Nothing is pushed if it changes nothing.
 // An error of build ends the attempts, once it was made in view of fresh refs.
@@ -52,86 +55,80 @@ func (f *Forge) update(ctx context.Context, when freshness, build func(*change) 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	var doubts []doubt
+	var unknown error
 	for lost := 0; ; {
 		refs := f.store.Refs()
 		if when == fresh {
 			var err error
 			if refs, err = f.store.Sync(ctx); err != nil {
-				return err
+				return errors.Join(unknown, err)
 			}
 		}
-		done, err := f.attempt(ctx, refs, when, build)
+		if arrived, err := f.arrived(refs, doubts); err != nil || arrived {
+			return err
+		}
+		pushed, err := f.attempt(ctx, refs, when, build)
 		switch {
-		case done:
-			return nil
+		case errors.Is(err, gitstore.ErrUnknownOutcome):
+			// Should it arrive late, compare-and-swap refuses either it or what is tried next.
+			doubts, unknown = append(doubts, pushed), err
+			fallthrough
 		case errors.Is(err, gitstore.ErrStale):
 			if lost++; lost == attempts {
 				return fmt.Errorf("%s: lost %d races: %w", f.ref, lost, err)
 			}
-			f.log.DebugContext(ctx, "forge moved meanwhile", "ref", f.ref, "lost", lost)
+			f.log.DebugContext(ctx, "forge moved meanwhile", "ref", f.ref, "lost", lost, "error", err)
 			if err := f.wait(ctx, lost); err != nil {
-				return err
+				return errors.Join(unknown, err)
 			}
-		case when == fresh || errors.Is(err, gitstore.ErrUnknownOutcome): // done again, it could be done twice
+		case when == fresh || err == nil && !pushed.commit.IsZero():
 			return err
 		}
 		when = fresh
 	}
 }
 
-// attempt computes the change in view of refs and pushes it. Done means that it was pushed; neither
-// done nor an error that there was nothing to do.
-func (f *Forge) attempt(ctx context.Context, refs gitstore.Refs, when freshness, build func(*change) error) (done bool, err error) {
-	v, err := f.view(refs)
-	if err != nil {
-		return false, err
-	}
-	c := &change{view: v, edit: gitstore.Edit{}, header: v.idx.head, when: when}
-	if err := build(c); err != nil {
-		return false, err
-	}
-	if len(c.edit) == 0 {
-		return false, nil
-	}
-	if err := c.settle(); err != nil {
-		return false, err
-	}
-	tip := v.idx.commit
-	if c.header.Version = layoutVersion; c.header != v.idx.head {
-		if err := c.put(headerPath, c.header); err != nil {
-			return false, err
+// arrived reports whether a push that was in doubt did happen.
+func (f *Forge) arrived(refs gitstore.Refs, doubts []doubt) (bool, error) {
+	for _, d := range doubts {
+		if _, arrived, err := f.arrival(refs[f.ref], d.tip, d.commit); err != nil || arrived {
+			return arrived, err
 		}
 	}
+	return false, nil
+}
+
+// attempt computes the change in view of refs and pushes it. It returns what it tried to push: the zero
+// doubt if there was nothing to do.
+func (f *Forge) attempt(ctx context.Context, refs gitstore.Refs, when freshness, build func(*change) error) (doubt, error) {
+	v, err := f.view(refs)
+	if err != nil {
+		return doubt{}, err
+	}
+	c := &change{view: v, edit: gitstore.Edit{}, header: v.idx.head, when: when}
+	if err := build(c); err != nil || len(c.edit) == 0 {
+		return doubt{}, err
+	}
+	if err := c.settle(); err != nil {
+		return doubt{}, err
+	}
+	if c.header.Version = layoutVersion; c.header != v.idx.head {
+		if err := c.put(headerPath, c.header); err != nil {
+			return doubt{}, err
+		}
+	}
+	tip := v.idx.commit
 	var parents []gitstore.ID
 	if !tip.IsZero() {
 		parents = []gitstore.ID{tip}
 	}
 	commit, err := f.store.Write(tip, parents, c.edit, f.signature(), c.what+"\n")
 	if err != nil {
-		return false, err
+		return doubt{}, err
 	}
 	err = f.store.Push(ctx, append(c.also, gitstore.Update{Ref: f.ref, Old: tip, New: commit.ID})...)
-	if errors.Is(err, gitstore.ErrUnknownOutcome) {
-		return f.happened(ctx, tip, commit.ID, err)
-	}
-	return err == nil, err
-}
-
-// happened asks the remote whether a push whose outcome is unknown arrived.
-func (f *Forge) happened(ctx context.Context, before, commit gitstore.ID, unknown error) (bool, error) {
-	refs, err := f.store.Sync(ctx)
-	if err != nil {
-		return false, errors.Join(unknown, err)
-	}
-	_, arrived, err := f.arrival(refs[f.ref], before, commit)
-	switch {
-	case err != nil:
-		return false, errors.Join(unknown, err)
-	case arrived:
-		return true, nil
-	}
-	// Not there. Should it arrive late, compare-and-swap refuses either it or us.
-	return false, fmt.Errorf("%s: %w", f.ref, gitstore.ErrStale)
+	return doubt{tip: tip, commit: commit.ID}, err
 }
 
 // settle writes down which pull requests Git says are merged, so that it stays so.

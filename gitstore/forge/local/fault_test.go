@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,7 +46,7 @@ func (r *faulty) Push(ctx context.Context, ups []gitstore.Update, out *gitstore.
 	r.pushed++
 	f := r.push
 	r.mu.Unlock()
-	call := func() error { return r.Remote.Push(ctx, ups, out) }
+	call := func() error { return r.Remote.Push(context.WithoutCancel(ctx), ups, out) } // it may be called late
 	if f == nil {
 		return call()
 	}
@@ -166,6 +167,33 @@ func TestCommentUnknownOutcome(t *testing.T) {
 			require.Equal(t, 1, once)
 		})
 	}
+}
+
+// A push that seemed lost arrives while it is being done again.
+func TestCommentArrivesLate(t *testing.T) {
+	t.Parallel()
+	_, on, remote := faultySite(t, true)
+	var at int64
+	f := on.client(t, local.Options{Now: func() time.Time { at += 10; return time.Unix(at, 0) }})
+	_, err := f.EnsurePull(t.Context(), topic)
+	require.NoError(t, err)
+	var late func() error
+	remote.set(func(func() error) error { remote.set(nil, remote.push); return errCut },
+		func(_ []gitstore.Update, call func() error) error {
+			if late == nil {
+				late = call
+				return errCut
+			}
+			require.NoError(t, late())
+			remote.set(nil, nil)
+			return call()
+		})
+	c, err := f.Comment(t.Context(), 1, "once")
+	require.NoError(t, err)
+	comments, err := f.Comments(t.Context(), 1)
+	require.NoError(t, err)
+	require.Len(t, comments, 1)
+	require.Equal(t, c.ID, comments[0].ID)
 }
 
 // As long as nobody knows whether a comment arrived, it is not written again.
