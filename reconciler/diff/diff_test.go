@@ -79,9 +79,11 @@ func TestFields(t *testing.T) {
 			}
 			require.Equal(t, tt.want, got)
 
+			was := tt.before.Clone()
 			after, err := Apply(s, tt.before, fs)
 			require.NoError(t, err)
 			require.Equal(t, tt.after, after)
+			require.Equal(t, was, tt.before)
 		})
 	}
 }

@@ -259,7 +259,8 @@ func (p *planner) emit(g *graph) []Step {
 		s := Step{Change: c, Fields: diff.Fields(n.task.kind.schema, spec(c.Before), spec(c.After)), Stage: stages[i], Note: n.note}
 		if from, ok := at[n.completes]; ok {
 			if c.Action() == resource.Update && len(s.Fields) == 0 {
-				steps[from].Note = "" // references came along by themselves
+				// References came along by themselves: there is nothing to complete.
+				steps[from].Note = strings.TrimSuffix(strings.TrimSuffix(steps[from].Note, n.completes.note), "; ")
 				continue
 			}
 			steps[from].Note += fmt.Sprintf("; completed in step %d", len(steps)+1)

@@ -117,6 +117,11 @@ func TestOrder(t *testing.T) {
 			want:    []string{"0 update flow/A (n)", "0 create flow/Z", "1 delete queue/Q", "2 delete user/U", "3 delete skill/S"},
 		},
 		{
+			name:    "unrelated deletions go backwards through the kinds",
+			changes: []string{"skill/S > -", "user/U > -", "user/T > -", "flow/F > -"},
+			want:    []string{"0 delete flow/F", "0 delete user/T", "0 delete user/U", "0 delete skill/S"},
+		},
+		{
 			name:    "who lets go comes before the deletion",
 			changes: []string{"skill/S > -", "queue/Q refs=skill/S,skill/T > queue/Q refs=skill/T"},
 			exists:  "skill/T",
@@ -144,6 +149,20 @@ func TestOrder(t *testing.T) {
 			want:    []string{"0 rename queue/A to queue/B", "1 update flow/F (n)", "1 update flow/G", "2 delete flow/H"},
 		},
 		{
+			name:    "sets stay sorted when names in them follow",
+			changes: []string{"queue/A > queue/Z", "queue/M n=1 > queue/M n=2", "flow/F n=1 refs=queue/A,queue/M > flow/F n=2 refs=queue/M,queue/Z"},
+			want:    []string{"0 rename queue/A to queue/Z", "0 update queue/M (n)", "1 update flow/F (n)"},
+		},
+		{
+			name:    "without ids not even those to itself",
+			changes: []string{"wire/B main=wire/B > wire/A refs=user/A", "- > user/A main=wire/A"},
+			want: []string{
+				"0 rename wire/B to wire/A (main): breaks a circle of references by renaming alone; completed in step 3",
+				"1 create user/A",
+				"2 update wire/A (main, refs): completes step 1",
+			},
+		},
+		{
 			name:    "without ids they do not",
 			changes: []string{"wire/A > wire/B", "flow/F main=wire/A > flow/F main=wire/B", "flow/G main=wire/A > flow/G"},
 			want:    []string{"0 update flow/G (main)", "1 rename wire/A to wire/B", "2 update flow/F (main)"},
@@ -156,6 +175,24 @@ func TestOrder(t *testing.T) {
 				"1 rename queue/B to queue/A (n)",
 				"2 rename queue/A~driftback to queue/B: completes step 1",
 				"2 update flow/F (main, n)",
+			},
+		},
+		{
+			name:    "two names swapped whose objects refer to themselves",
+			changes: []string{"queue/A main=queue/A > queue/B main=queue/B", "queue/B main=queue/B > queue/A main=queue/A"},
+			want: []string{
+				"0 rename queue/A to queue/A~driftback (main): makes way for a swap of names; completed in step 3",
+				"1 rename queue/B to queue/A (main)",
+				"2 rename queue/A~driftback to queue/B (main): completes step 1",
+			},
+		},
+		{
+			name:    "two names swapped whose objects refer to each other",
+			changes: []string{"queue/A main=queue/B > queue/B main=queue/A", "queue/B main=queue/A > queue/A main=queue/B"},
+			want: []string{
+				"0 rename queue/A to queue/A~driftback: makes way for a swap of names; completed in step 3",
+				"1 rename queue/B to queue/A",
+				"2 rename queue/A~driftback to queue/B: completes step 1",
 			},
 		},
 		{
@@ -397,10 +434,35 @@ func TestOrder(t *testing.T) {
 				}
 				require.Equal(t, tt.want, steps)
 				require.Equal(t, tt.problems, errs)
+				carryOut(t, p, changes, tt.exists)
 				if len(changes) > 0 { // the order of what comes in does not matter
 					changes = append(changes[1:len(changes):len(changes)], changes[0])
 				}
 			}
 		})
+	}
+}
+
+// carryOut makes the plan on a platform where everything is as before.
+func carryOut(t *testing.T, plan Plan, changes []resource.Change, exists string) {
+	t.Helper()
+	p := newPlatform()
+	for _, s := range strings.Fields(exists) {
+		p.next++
+		p.objects[key(s)] = thing{id: p.next}
+	}
+	for _, c := range changes {
+		if c.Before != nil {
+			p.next++
+			p.objects[c.Before.Key] = thing{id: p.next}
+		}
+	}
+	for _, c := range changes {
+		if c.Before != nil {
+			p.objects[c.Before.Key] = thing{id: p.objects[c.Before.Key].id, spec: p.stored(c.Before.Spec)}
+		}
+	}
+	for i, s := range plan.Steps {
+		require.NoError(t, p.apply(s.Change), "step %d: %s", i+1, s)
 	}
 }
