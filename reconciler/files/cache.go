@@ -25,6 +25,7 @@ type Cache struct {
 	fresh  map[cacheKey]record
 	extras map[cacheKey]*extra
 	load   uint32 // number of the Load under way, or of the last one
+	loads  int    // Loads under way
 	used   int    // records that the last Load asked for or added
 }
 
@@ -67,6 +68,7 @@ func (c *Cache) begin() {
 	defer c.mu.Unlock()
 	c.load = (c.load + 1) & (1<<24 - 1)
 	c.used = 0
+	c.loads++
 }
 
 // find looks a record up and notes that it is in use.
@@ -92,7 +94,7 @@ func (c *Cache) lookup(k cacheKey) (*record, bool) {
 			r := &part[i]
 			if r.bits>>8 != c.load {
 				r.bits = r.bits&flagMask | c.load<<8
-				c.used++
+				c.count()
 			}
 			return r, true
 		}
@@ -118,13 +120,22 @@ func (c *Cache) put(r record, x *extra) {
 		c.extras[r.key] = x
 	}
 	c.fresh[r.key] = r
-	c.used++
+	c.count()
+}
+
+func (c *Cache) count() {
+	if c.loads > 0 {
+		c.used++
+	}
 }
 
 // end ends a Load or an Update, and makes room. An Update merges only now and then.
 func (c *Cache) end(load bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if load {
+		c.loads--
+	}
 	if len(c.fresh) == 0 || !load && len(c.fresh) < 1024+len(c.flat)/4 {
 		return
 	}
@@ -132,7 +143,7 @@ func (c *Cache) end(load bool) {
 		for k := range c.fresh {
 			delete(c.extras, k)
 		}
-		clear(c.fresh)
+		c.fresh = map[cacheKey]record{}
 		return
 	}
 	c.merge()
@@ -161,7 +172,7 @@ func (c *Cache) merge() {
 		out = append(out, r)
 	}
 	c.flat = out
-	clear(c.fresh)
+	c.fresh = map[cacheKey]record{} // not cleared, which would keep its room
 	c.reindex()
 }
 

@@ -346,6 +346,9 @@ func scalar(n *yaml.Node) (any, *fault) {
 // number reads a scalar that begins like a number.
 func number(n *yaml.Node) (any, *fault) {
 	s := n.Value
+	if len(s) < 1000 && s[0] >= '1' && s[0] <= '9' && strings.Trim(s, "0123456789") == "" {
+		return json.Number(s), nil
+	}
 	if notFinite.MatchString(s) || otherBase.MatchString(s) {
 		return nil, faultAt(n.Line, n.Column, "is %s a number or a text? Write the number in decimal, or quote the text", s)
 	}

@@ -2,6 +2,7 @@ package files
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,16 +33,19 @@ type document struct {
 }
 
 // Encode returns the file of an object: its path kind/name below the folder of
-// an environment, and its content. Equal specs give equal bytes. It refuses what
-// no file can hold, saying why.
+// an environment, and its content. Equal specs give equal bytes, as specs are
+// normalised first. It refuses what no file can hold, saying why.
 func Encode(k resource.KindInfo, r resource.Resource) (path string, content []byte, err error) {
 	if path, err = relPath(k, r.Key.Name); err != nil {
 		return "", nil, fmt.Errorf("encode %s: %w", r.Key, err)
 	}
-	if k.Raw {
+	switch {
+	case r.Spec == nil:
+		err = errors.New("there is no object")
+	case k.Raw:
 		content, err = rawContent(k, r.Spec)
-	} else {
-		d := document{body: r.Spec}
+	default:
+		d := document{body: k.Schema().Normalize(r.Spec)}
 		if _, long := longName(strings.TrimSuffix(path, ext)); long {
 			d.name = r.Key.Name
 		}

@@ -215,14 +215,14 @@ func (t *Tree) complete(p *part, r record, x *extra) {
 }
 
 // markParts returns the parts that a sidecar's entries are.
-func (p *part) markParts() []part {
+func (p *part) markParts() []*part {
 	if p.note == nil || p.note.marks == nil {
 		return nil
 	}
-	var out []part
+	var out []*part
 	for _, name := range slices.Sorted(maps.Keys(p.note.marks)) {
 		m := p.note.marks[name]
-		out = append(out, part{leaf: leaf{path: p.leaf.path}, place: p.place, name: name, mark: &m})
+		out = append(out, &part{leaf: leaf{path: p.leaf.path}, place: p.place, name: name, mark: &m})
 	}
 	return out
 }

@@ -100,22 +100,15 @@ func (m *making) checkMark(p *part, hasFile bool) *fault {
 	return nil
 }
 
-// renderAll renders every object. The sides are sorted by path; entries come out in order of keys.
-func (t *Tree) renderAll(sides [2][]part) (entries []resource.Entry, unknown map[resource.Key]string, err error) {
-	var lists [2][]*part
-	for s := range sides {
-		list := make([]*part, 0, len(sides[s]))
-		for i := range sides[s] {
-			if p := &sides[s][i]; !p.key().IsZero() {
-				list = append(list, p)
-			}
-		}
+// renderAll renders every object that the parts of both sides make, and returns the index in order of keys.
+func (t *Tree) renderAll(lists [2][]*part) (entries []resource.Entry, unknown map[resource.Key]string, err error) {
+	for _, list := range lists {
 		if !slices.IsSortedFunc(list, comparePart) {
 			slices.SortFunc(list, comparePart)
 		}
-		lists[s] = list
 	}
 	r := rendering{tree: t, unknown: map[resource.Key]string{}}
+	r.entries = make([]resource.Entry, 0, max(len(lists[own]), len(lists[shared])))
 	var group []*part
 	for len(lists[own]) > 0 || len(lists[shared]) > 0 {
 		k := firstKey(lists)

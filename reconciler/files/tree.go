@@ -114,14 +114,23 @@ func (l Layout) Load(fs []File, read Reader, c *Cache) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	var bySide [2][]part
-	for _, p := range parts {
-		bySide[p.place.side] = append(bySide[p.place.side], p)
-		t.tables[p.place.side] = append(t.tables[p.place.side], p.leaf)
-		t.note(&p)
-		for _, m := range p.markParts() {
-			bySide[p.place.side] = append(bySide[p.place.side], m)
+	var count [2]int
+	for i := range parts {
+		count[parts[i].place.side]++
+	}
+	var bySide [2][]*part
+	for s, n := range count {
+		bySide[s], t.tables[s] = make([]*part, 0, n), make([]leaf, 0, n)
+	}
+	for i := range parts {
+		p := &parts[i]
+		s := p.place.side
+		t.tables[s] = append(t.tables[s], p.leaf)
+		t.note(p)
+		if !p.key().IsZero() {
+			bySide[s] = append(bySide[s], p)
 		}
+		bySide[s] = append(bySide[s], p.markParts()...)
 	}
 	entries, unknown, err := t.renderAll(bySide)
 	if err != nil {
