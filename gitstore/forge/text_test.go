@@ -58,3 +58,19 @@ func TestCommandLines(t *testing.T) {
 		})
 	}
 }
+
+func FuzzText(f *testing.F) {
+	f.Add("/drift accept a\n```\n/b\n~~~\n\x00\xff\u202e")
+	f.Fuzz(func(t *testing.T, s string) {
+		title := forge.CleanTitle(s)
+		require.Equal(t, title, forge.CleanTitle(title), "cleaning twice is cleaning once")
+		require.LessOrEqual(t, utf8.RuneCountInString(title), forge.MaxTitle)
+		require.True(t, utf8.ValidString(title))
+		require.NotContains(t, title, "\n")
+		for _, line := range forge.CommandLines(s) {
+			require.True(t, strings.HasPrefix(line, "/"))
+			require.Contains(t, s, line)
+			require.NotContains(t, line, "\n")
+		}
+	})
+}
