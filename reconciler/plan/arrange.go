@@ -256,7 +256,8 @@ func (p *planner) emit(g *graph) []Step {
 	for i, v := range order {
 		n := g.nodes[v]
 		c := p.change(n, now)
-		s := Step{Change: c, Fields: diff.Fields(n.task.kind.schema, spec(c.Before), spec(c.After)), Stage: stages[i], Note: n.note}
+		s := Step{Change: c, Object: n.task.Key(), Stage: stages[i], Note: n.note}
+		s.Fields = diff.Fields(n.task.kind.schema, spec(c.Before), spec(c.After))
 		if from, ok := at[n.completes]; ok {
 			if c.Action() == resource.Update && len(s.Fields) == 0 {
 				// References came along by themselves: there is nothing to complete.

@@ -23,7 +23,7 @@ type node struct {
 	needs, holds        []resource.Key
 }
 
-// make fills what a node needs to be there when it is done, and what it holds on to until then and perhaps no longer.
+// make fills what a node needs to be there when it is done, and what it holds on to until then.
 func (n *node) make() *node {
 	n.needs, n.holds = nil, nil
 	if n.after != nil && !n.oldAfter {
@@ -31,10 +31,6 @@ func (n *node) make() *node {
 	}
 	if n.before != nil && n.oldBefore {
 		n.holds = refs(n.before.Spec)
-	}
-	if n.after != nil && n.oldAfter {
-		kept := refs(n.after.Spec)
-		n.holds = slices.DeleteFunc(n.holds, func(k resource.Key) bool { return slices.Contains(kept, k) })
 	}
 	return n
 }

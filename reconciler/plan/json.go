@@ -10,6 +10,7 @@ import (
 
 type stepJSON struct {
 	Action resource.Action `json:"action"` // for readers; not read back
+	Object resource.Key    `json:"object,omitzero"`
 	Before *objectJSON     `json:"before,omitempty"`
 	After  *objectJSON     `json:"after,omitempty"`
 	Fields []diff.Field    `json:"fields,omitempty"`
@@ -25,7 +26,7 @@ type objectJSON struct {
 
 // MarshalJSON writes the step so that UnmarshalJSON restores it exactly.
 func (s Step) MarshalJSON() ([]byte, error) {
-	out := stepJSON{Action: s.Change.Action(), Fields: s.Fields, Stage: s.Stage, Note: s.Note}
+	out := stepJSON{Action: s.Change.Action(), Object: s.Object, Fields: s.Fields, Stage: s.Stage, Note: s.Note}
 	var err error
 	if out.Before, err = packObject(s.Change.Before); err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func (s *Step) UnmarshalJSON(b []byte) error {
 	if in.Before == nil && in.After == nil {
 		return fmt.Errorf("step: %w: neither before nor after", ErrChange)
 	}
-	out := Step{Fields: in.Fields, Stage: in.Stage, Note: in.Note}
+	out := Step{Object: in.Object, Fields: in.Fields, Stage: in.Stage, Note: in.Note}
 	var err error
 	if out.Change.Before, err = in.Before.unpack(); err != nil {
 		return err

@@ -26,6 +26,8 @@ type Step struct {
 	// Change is what to apply. Before is what live is by then: references in it carry the names
 	// that earlier steps have given.
 	Change resource.Change
+	// Object is the key of the change that the step belongs to: Change may have a temporary name, or be a part.
+	Object resource.Key
 	// Fields says what the change does, for people.
 	Fields []diff.Field
 	// Stage counts up from 0 along the plan. The steps of one stage do not depend on each other.
@@ -70,6 +72,7 @@ func Undo(done []Step) []Step {
 	for _, s := range slices.Backward(done) {
 		u := Step{
 			Change: resource.Change{Before: s.Change.After, After: s.Change.Before},
+			Object: s.Object,
 			Stage:  last - s.Stage,
 			Note:   "undo",
 		}

@@ -62,7 +62,17 @@ func TestPlanJSON(t *testing.T) {
 	again, err := json.Marshal(got)
 	require.NoError(t, err)
 	require.Equal(t, string(b), string(again))
-	require.Contains(t, string(b), `{"action":"create","after":{"key":"skill/S","spec":{}}`)
+	require.Contains(t, string(b), `{"action":"create","object":"skill/S","after":{"key":"skill/S","spec":{}}`)
+}
+
+func TestStepWithoutObjectIsRestored(t *testing.T) {
+	t.Parallel()
+	want := Step{Change: change("- > skill/S")}
+	b, err := json.Marshal(want)
+	require.NoError(t, err)
+	var got Step
+	require.NoError(t, json.Unmarshal(b, &got))
+	require.Equal(t, want, got)
 }
 
 func TestPlanJSONErrors(t *testing.T) {
