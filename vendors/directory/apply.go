@@ -44,7 +44,7 @@ func (d *Driver) apply(ctx context.Context, c resource.Change) (out resource.Res
 		return out, err
 	}
 	defer release()
-	unlock, err := lock(root)
+	unlock, err := lock(ctx, root)
 	if err != nil {
 		return out, err
 	}

@@ -74,9 +74,11 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // FileMode is a file's permissions, written in octal.
 type FileMode os.FileMode
 
-// UnmarshalText reads octal digits.
-func (m *FileMode) UnmarshalText(b []byte) error {
-	v, err := strconv.ParseUint(strings.TrimPrefix(string(b), "0o"), 8, 32)
+// UnmarshalYAML reads octal digits as they stand in the file, with or without quotes: what YAML
+// takes 0644 for depends on its version.
+func (m *FileMode) UnmarshalYAML(b []byte) error {
+	text := strings.Trim(strings.TrimSpace(string(b)), `"'`)
+	v, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 	if err != nil || v == 0 || v > 0o777 {
 		return fmt.Errorf("%q: want permissions in octal such as 0644", b)
 	}

@@ -52,16 +52,16 @@ type Driver struct {
 
 // Open opens the directory that the configuration names. What a change that was cut off
 // has left behind is put in order first.
-func Open(_ context.Context, decode func(any) error) (vendors.Driver, error) {
+func Open(ctx context.Context, decode func(any) error) (vendors.Driver, error) {
 	var c Config
 	if err := decode(&c); err != nil {
 		return nil, err
 	}
-	return New(c)
+	return New(ctx, c)
 }
 
 // New is Open for a configuration that is there already.
-func New(c Config) (vendors.Driver, error) {
+func New(ctx context.Context, c Config) (vendors.Driver, error) {
 	if err := c.complete(); err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
@@ -78,7 +78,7 @@ func New(c Config) (vendors.Driver, error) {
 		return nil, fmt.Errorf("directory: root %s: %w", path, err)
 	}
 	d.guard = guards(d.fd)
-	if err := d.recover(); err != nil {
+	if err := d.recover(ctx); err != nil {
 		_ = unix.Close(d.fd)
 		return nil, fmt.Errorf("directory: root %s: %w", path, err)
 	}

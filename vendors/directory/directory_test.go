@@ -35,7 +35,7 @@ func (r tree) open(edit ...func(*directory.Config)) vendors.Driver {
 	for _, e := range edit {
 		e(&c)
 	}
-	d, err := directory.New(c)
+	d, err := directory.New(r.Context(), c)
 	require.NoError(r, err)
 	return d
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -232,8 +233,11 @@ func (s *scan) changed(dir string) time.Time {
 
 // leftover makes the file unknown that a change of ours, cut off, has moved aside; the next change, or Open, puts it back.
 func (s *scan) leftover(fd int, name, dir string) {
-	t, ok := parseTemp(name)
-	if !ok {
+	t, finished := parseTemp(name)
+	if !finished {
+		if strings.HasSuffix(name, tempSuffix) {
+			s.d.cache.leave()
+		}
 		return
 	}
 	rel := path.Join(dir, t.base)

@@ -3,7 +3,6 @@
 package directory
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -133,16 +132,16 @@ func (a *activator) run(ctx context.Context, command []string) error {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil: // it left a child with our pipe behind
 		return nil
 	case errors.As(err, &exit) && exit.Exited():
-		return fmt.Errorf("%w: %s", vendors.ErrRefused, strings.TrimRight(exit.String()+": "+plain(out.Bytes()), ": "))
+		return fmt.Errorf("%w: %s", vendors.ErrRefused, strings.TrimRight(exit.String()+": "+plain(out.said), ": "))
 	}
 	return fmt.Errorf("%s: %w", command[0], err)
 }
 
 // answer keeps the beginning of what a program says.
-type answer struct{ bytes.Buffer }
+type answer struct{ said []byte }
 
 func (a *answer) Write(p []byte) (int, error) {
-	a.Buffer.Write(p[:max(0, min(len(p), maxAnswer-a.Len()))])
+	a.said = append(a.said, p[:min(len(p), maxAnswer-len(a.said))]...)
 	return len(p), nil
 }
 

@@ -3,6 +3,7 @@
 package directory
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ type temp struct{ random, before, after, base string }
 const (
 	tempDigits = 12 // of a hash
 	nothing    = "000000000000"
+	tempSuffix = ".tmp"
 )
 
 func newTemp(before, after resource.Spec, base string) temp {
@@ -41,7 +43,7 @@ func newTemp(before, after resource.Spec, base string) temp {
 }
 
 // unfinished is the name while the content is written.
-func (t temp) unfinished() string { return ours + t.random + ".tmp" }
+func (t temp) unfinished() string { return ours + t.random + tempSuffix }
 
 func (t temp) String() string {
 	return ours + strings.Join([]string{t.random, t.before, t.after, t.base}, "-")
@@ -60,10 +62,13 @@ func parseTemp(name string) (temp, bool) {
 // name is taken by then by something still newer. It is no temporary file: it is shown.
 func (t temp) saved() string { return t.base + ".driftback-saved-" + t.random }
 
+// lockTime is how long to wait for others who change the tree. Each holds the lock for milliseconds.
+const lockTime = 20 * time.Second
+
 // lock keeps other processes from changing the tree until release is called: whoever holds it knows that no
 // temporary file belongs to a change under way. File systems without locks go without.
-func lock(fd int) (release func(), err error) {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+func lock(ctx context.Context, fd int) (release func(), err error) {
+	for deadline := time.Now().Add(lockTime); ; time.Sleep(time.Millisecond) {
 		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
@@ -71,15 +76,17 @@ func lock(fd int) (release func(), err error) {
 		case errors.Is(err, unix.EINTR):
 		case !errors.Is(err, unix.EWOULDBLOCK):
 			return func() {}, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case time.Now().After(deadline):
-			return nil, errors.New("another process has been changing the tree for 5s")
+			return nil, fmt.Errorf("another process has been changing the tree for %v", lockTime)
 		}
 	}
 }
 
 // recover puts in order what changes that were cut off have left behind in the whole tree.
-func (d *Driver) recover() error {
-	release, err := lock(d.fd)
+func (d *Driver) recover(ctx context.Context) error {
+	release, err := lock(ctx, d.fd)
 	if err != nil {
 		return err
 	}
@@ -118,7 +125,7 @@ func (d *Driver) recoverFolder(parent int, base, rel string) error {
 func (d *Driver) recoverFile(fd int, name string) error {
 	t, finished := parseTemp(name)
 	if !finished {
-		if strings.HasSuffix(name, ".tmp") {
+		if strings.HasSuffix(name, tempSuffix) {
 			return remove(fd, name)
 		}
 		return nil

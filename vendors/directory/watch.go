@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -26,6 +27,8 @@ func (d *Driver) Watch(ctx context.Context, changed func(keys ...resource.Key)) 
 	if err := d.watchFolder(w, d.path); err != nil {
 		return fmt.Errorf("watch %s: %w", d.path, err)
 	}
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
 	changed() // what happened before the watch began was not seen
 	for {
 		var h hints
@@ -39,6 +42,8 @@ func (d *Driver) Watch(ctx context.Context, changed func(keys ...resource.Key)) 
 			err = d.event(w, e, &h)
 		case e := <-w.Errors:
 			err = h.lost(e)
+		case <-look.C: // that a folder was removed is not told while somebody has it open, as this driver has
+			err = d.rootStands()
 		}
 		for more := true; more && err == nil; {
 			select {
@@ -60,6 +65,16 @@ func (d *Driver) Watch(ctx context.Context, changed func(keys ...resource.Key)) 
 			changed(h.keys...)
 		}
 	}
+}
+
+// rootStands reports that the root's path leads elsewhere by now.
+func (d *Driver) rootStands() error {
+	d.root.RLock()
+	defer d.root.RUnlock()
+	if d.fd >= 0 && d.current() {
+		return nil
+	}
+	return fmt.Errorf("the root is gone: %w", fs.ErrNotExist)
 }
 
 // hints collects what one burst of events touched.
@@ -96,10 +111,7 @@ func (d *Driver) event(w *fsnotify.Watcher, e fsnotify.Event, h *hints) error {
 		return nil
 	}
 	if rel = filepath.ToSlash(rel); rel == "." {
-		if e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
-			return fmt.Errorf("the root is gone: %w", fs.ErrNotExist)
-		}
-		return nil
+		return d.rootStands()
 	}
 	if e.Has(fsnotify.Create) && d.cover.descend(rel) {
 		if err := d.watchFolder(w, e.Name); err == nil {
