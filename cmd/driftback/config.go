@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/vendors/all"
 )
 
 // A config is driftback.yaml: targets, credentials, modes and gates. It never
@@ -89,8 +91,12 @@ func (e *environment) UnmarshalYAML(n ast.Node) error {
 	}
 	vendor := ""
 	for _, v := range m.Values {
-		if v.Key.String() == "vendor" {
-			vendor = scalarText(v.Value)
+		if v.Key.String() != "vendor" {
+			continue
+		}
+		vendor = scalarText(v.Value)
+		if known := sortedKeys(all.Vendors()); !slices.Contains(known, vendor) {
+			return valueError(v.Value, "no vendor is called %q; %s", vendor, suggestion(vendor, known))
 		}
 	}
 	rest := *m
@@ -155,11 +161,7 @@ func (c *config) environment(name string) (environment, error) {
 	if e, ok := c.Environments[name]; ok {
 		return e, nil
 	}
-	known := sortedKeys(c.Environments)
-	if near := nearest(name, known); near != "" {
-		return environment{}, fmt.Errorf("environment %s: not in the configuration; did you mean %s?", name, near)
-	}
-	return environment{}, fmt.Errorf("environment %s: not in the configuration, which has %s", name, list(known))
+	return environment{}, fmt.Errorf("environment %s: not in the configuration; %s", name, suggestion(name, sortedKeys(c.Environments)))
 }
 
 // limits returns the guard. Its parts were checked when the file was decoded.

@@ -71,7 +71,10 @@ func parseConfig(path string, src []byte) (*config, error) {
 	if err != nil {
 		return nil, at(path, src, err)
 	}
-	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return nil, fmt.Errorf("configuration %s: empty", path)
+	}
+	if len(file.Docs) > 1 {
 		return nil, fmt.Errorf("configuration %s: want one YAML document, found %d", path, len(file.Docs))
 	}
 	c := &config{}

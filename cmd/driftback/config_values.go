@@ -220,10 +220,13 @@ func scalarText(n ast.Node) string {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// list joins words for a sentence.
-func list(words []string) string {
-	if len(words) == 0 {
-		return "none"
+// suggestion names what is there: the nearest word, or all of them.
+func suggestion(word string, known []string) string {
+	if near := nearest(word, known); near != "" {
+		return "did you mean " + near + "?"
 	}
-	return strings.Join(words, ", ")
+	if len(known) == 0 {
+		return "there is none"
+	}
+	return "there is " + strings.Join(known, ", ")
 }

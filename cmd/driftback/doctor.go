@@ -76,7 +76,7 @@ func (c *cli) doctor(ctx context.Context) (err error) {
 		value: map[string]any{"findings": x.findings},
 		text: func(out io.Writer) {
 			for _, f := range x.findings {
-				fmt.Fprintf(out, "%-5s %s: %s\n", f.State, f.Subject, f.Detail)
+				fmt.Fprintf(out, "%-5s %s: %s\n", f.State, f.Subject, printable(f.Detail))
 			}
 		},
 	}); err != nil {

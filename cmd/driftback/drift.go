@@ -152,14 +152,14 @@ func driftResult(r reconciler.Report) result {
 			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(t, "OBJECT\tCHANGE\tWHO\tWHEN")
 			for _, row := range rows {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", row.Key, row.change(), orUnknown(row.Who), day(row.When))
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(row.Key.String()), printable(row.change()), printable(orUnknown(row.Who)), day(row.When))
 			}
 			t.Flush()
 		},
 		markdown: func(w io.Writer) {
 			fmt.Fprintln(w, "| Object | Change | Who | When |\n|---|---|---|---|")
 			for _, row := range rows {
-				fmt.Fprintf(w, "| %s | %s | %s | %s |\n", cell(row.Key.String()), row.change(), cell(orUnknown(row.Who)), day(row.When))
+				fmt.Fprintf(w, "| %s | %s | %s | %s |\n", cell(row.Key.String()), cell(row.change()), cell(orUnknown(row.Who)), day(row.When))
 			}
 		},
 	}

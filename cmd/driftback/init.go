@@ -7,12 +7,15 @@ import (
 )
 
 func (c *cli) initCommand() *cobra.Command {
-	var trustGit bool
+	var trustGit, rebuild bool
 	cmd := &cobra.Command{
 		Use:   "init ENVIRONMENT",
 		Short: "Begin with an environment: propose what it has as the first pull request",
 		Long: `Begin with an environment: observe it and propose what it has as the first pull request. Until that is
 merged, nothing is ever written to the platform.
+
+--rebuild makes a state anew for an environment whose state in Git was lost or damaged: what both sides last
+agreed on is found again in both histories.
 
 --trust-git says instead that Git is right already: where both sides differ, Git is deployed, by the ordinary
 way with all its gates.`,
@@ -22,12 +25,17 @@ way with all its gates.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.completeEnvironments,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if rebuild {
+				return c.pass(cmd.Context(), args, (*reconciler.Reconciler).Rebuild)
+			}
 			if trustGit {
 				return c.file(cmd.Context(), args[0], reconciler.Request{Do: reconciler.DoTrustGit})
 			}
-			return c.runOnce(cmd.Context(), args)
+			return c.pass(cmd.Context(), args, (*reconciler.Reconciler).Once)
 		},
 	}
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make the environment's state anew from both histories")
 	cmd.Flags().BoolVar(&trustGit, "trust-git", false, "Git is right where both sides differ")
+	cmd.MarkFlagsMutuallyExclusive("rebuild", "trust-git")
 	return cmd
 }

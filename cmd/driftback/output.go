@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"golang.org/x/term"
@@ -121,4 +123,29 @@ func colourful(w io.Writer) bool {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// printable returns s on one line and without what could lead a terminal astray: names
+// and reasons come from platforms and repositories, and hold anything.
+func printable(s string) string { return visible(s, "") }
+
+// printableText is printable for texts of several lines.
+func printableText(s string) string { return visible(s, "\n\t") }
+
+func visible(s, kept string) string {
+	clean := func(r rune) bool {
+		return unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) || strings.ContainsRune(kept, r)
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if clean(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+	}
+	return b.String()
 }

@@ -90,7 +90,7 @@ func pullList(pulls []forge.Pull) result {
 			}
 			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			for _, p := range pulls {
-				fmt.Fprintf(t, "#%d\t%s\t%s\t%s\n", p.Number, pullState(p), p.Title, p.Updated.Format(time.DateOnly))
+				fmt.Fprintf(t, "#%d\t%s\t%s\t%s\n", p.Number, pullState(p), printable(p.Title), p.Updated.Format(time.DateOnly))
 			}
 			t.Flush()
 		},
@@ -104,7 +104,7 @@ func pullList(pulls []forge.Pull) result {
 }
 
 // cell makes a text fit into a cell of a Markdown table.
-func cell(s string) string { return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;").Replace(s) }
+func cell(s string) string { return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(printable(s)) }
 
 func pullState(p forge.Pull) string {
 	if p.Draft && p.State == forge.Open {
@@ -146,12 +146,13 @@ type pullView struct {
 }
 
 func pullDetails(d local.Details) result {
+	diff := printableText(d.Diff)
 	v := pullView{Pull: d.Pull, Comments: d.Comments, Statuses: d.Statuses, Files: []string{}, Diff: d.Diff, Truncated: d.Truncated}
 	for _, f := range d.Files {
 		v.Files = append(v.Files, f.Path)
 	}
 	head := func(w io.Writer, bold string) {
-		fmt.Fprintf(w, "%s#%d %s%s\n", bold, d.Number, d.Title, bold)
+		fmt.Fprintf(w, "%s#%d %s%s\n", bold, d.Number, printable(d.Title), bold)
 		fmt.Fprintf(w, "%s · %s into %s · opened %s", pullState(d.Pull), d.Head, d.Base, d.Created.Format(time.DateTime))
 		if d.ClosedBy != "" {
 			fmt.Fprintf(w, " · %s by %s", d.State, d.ClosedBy)
@@ -161,12 +162,12 @@ func pullDetails(d local.Details) result {
 			fmt.Fprintf(w, "%s: %s %s\n", s.Context, s.State, s.Description)
 		}
 		if d.Body != "" {
-			fmt.Fprintf(w, "\n%s\n", strings.TrimRight(d.Body, "\n"))
+			fmt.Fprintf(w, "\n%s\n", strings.TrimRight(printableText(d.Body), "\n"))
 		}
 	}
 	comments := func(w io.Writer) {
 		for _, m := range d.Comments {
-			fmt.Fprintf(w, "\n%s, %s:\n%s\n", m.Author, m.Created.Format(time.DateTime), strings.TrimRight(m.Body, "\n"))
+			fmt.Fprintf(w, "\n%s, %s:\n%s\n", m.Author, m.Created.Format(time.DateTime), strings.TrimRight(printableText(m.Body), "\n"))
 		}
 	}
 	cut := func(w io.Writer) {
@@ -178,14 +179,14 @@ func pullDetails(d local.Details) result {
 		value: v,
 		text: func(w io.Writer) {
 			head(w, "")
-			fmt.Fprintf(w, "\n%s", d.Diff)
+			fmt.Fprintf(w, "\n%s", diff)
 			cut(w)
 			comments(w)
 		},
 		markdown: func(w io.Writer) {
 			head(w, "**")
-			fence := fenceFor(d.Diff)
-			fmt.Fprintf(w, "\n%sdiff\n%s%s\n", fence, d.Diff, fence)
+			fence := fenceFor(diff)
+			fmt.Fprintf(w, "\n%sdiff\n%s%s\n", fence, diff, fence)
 			cut(w)
 			comments(w)
 		},
@@ -271,7 +272,7 @@ func (c *cli) pullsComment() *cobra.Command {
 }
 
 func pullDone(p forge.Pull) result {
-	return result{value: p, text: func(w io.Writer) { fmt.Fprintf(w, "#%d %s: %s\n", p.Number, p.Title, p.State) }}
+	return result{value: p, text: func(w io.Writer) { fmt.Fprintf(w, "#%d %s: %s\n", p.Number, printable(p.Title), p.State) }}
 }
 
 // pullNumber reads 3 or #3.

@@ -30,7 +30,7 @@ SIGINT or SIGTERM end the daemon between two changes, with exit code 0. With --o
 		ValidArgsFunction: c.completeEnvironments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if once {
-				return c.runOnce(cmd.Context(), args)
+				return c.pass(cmd.Context(), args, (*reconciler.Reconciler).Once)
 			}
 			if len(args) > 0 {
 				return fmt.Errorf("run %s: the daemon keeps all environments; name some with --once only", args[0])
@@ -42,8 +42,9 @@ SIGINT or SIGTERM end the daemon between two changes, with exit code 0. With --o
 	return cmd
 }
 
-// runOnce makes one pass over each environment, in order. One's failure does not keep the others from theirs.
-func (c *cli) runOnce(ctx context.Context, envs []string) (err error) {
+// pass makes one pass over each environment, in order; all of them where none is named. One's failure does not keep
+// the others from theirs.
+func (c *cli) pass(ctx context.Context, envs []string, once func(*reconciler.Reconciler, context.Context, string) (reconciler.Report, error)) (err error) {
 	w, err := c.open(ctx, useOnce)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (c *cli) runOnce(ctx context.Context, envs []string) (err error) {
 	var errs []error
 	held := false
 	for _, env := range envs {
-		report, err := r.Once(ctx, env)
+		report, err := once(r, ctx, env)
 		reports = append(reports, report)
 		held = held || waits(report)
 		if err != nil && !errors.Is(err, reconciler.ErrHalted) {
@@ -109,12 +110,12 @@ func writePass(w io.Writer, r reconciler.Report) {
 		}
 		fmt.Fprintf(w, "  %s %s of %s", verb, plural(d.Changes, "change"), d.ID)
 		if d.Cause != "" {
-			fmt.Fprintf(w, ": %s", d.Cause)
+			fmt.Fprintf(w, ": %s", printable(d.Cause))
 		}
 		fmt.Fprintln(w)
 	}
 	for _, p := range r.Pulls {
-		fmt.Fprintf(w, "  pull request #%d: %s\n", p.Number, p.Title)
+		fmt.Fprintf(w, "  pull request #%d: %s\n", p.Number, printable(p.Title))
 	}
 	writeTroubles(w, "held", r.Held)
 	writeTroubles(w, "unknown", r.Unknown)
@@ -154,7 +155,9 @@ func writeTroubles(w io.Writer, what string, ts []reconciler.Trouble) {
 }
 
 // troubleText names the object or file, the place in it, and the reason.
-func troubleText(t reconciler.Trouble) string {
+func troubleText(t reconciler.Trouble) string { return printable(trouble(t)) }
+
+func trouble(t reconciler.Trouble) string {
 	name := t.Path
 	switch {
 	case name != "" && t.Line > 0:

@@ -22,15 +22,7 @@ func (w *workspace) openTarget(ctx context.Context, name string, m *metrics.Metr
 	if err != nil {
 		return nil, err
 	}
-	open, ok := all.Vendors()[e.Vendor]
-	if !ok {
-		known := sortedKeys(all.Vendors())
-		hint := "there are " + list(known)
-		if near := nearest(e.Vendor, known); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		return nil, fmt.Errorf("environment %s: no vendor is called %q; %s", name, e.Vendor, hint)
-	}
+	open := all.Vendors()[e.Vendor] // it is there: the configuration was checked
 	d, err := open(ctx, func(v any) error {
 		err := e.decodeVendor(v, func(s secretSource) (string, error) { return w.secrets.resolve(ctx, s) })
 		if err != nil {
