@@ -30,7 +30,9 @@ func lost(s *session) {
 	var all sync.WaitGroup
 	errs := make(chan error, workers)
 	for w := range workers {
-		all.Go(func() { errs <- s.count(drivers[w%len(drivers)], number, steps, func(n int) int { return n*workers + w }) })
+		all.Go(func() {
+			errs <- s.count(drivers[w%len(drivers)], number, steps, func(n int) int { return n*workers + w })
+		})
 	}
 	all.Wait()
 	close(errs)
