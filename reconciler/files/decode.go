@@ -25,7 +25,7 @@ func decodeDocument(data []byte) (*document, *fault) {
 		return nil, faultAt(root.Line, root.Column, "want a map of fields")
 	}
 	if root.Style&yaml.TaggedStyle != 0 {
-		return nil, faultAt(root.Line, root.Column, "the tag %s is not read", root.Tag)
+		return nil, faultAt(root.Line, root.Column, "the tag %.60s is not read", root.Tag)
 	}
 	d := &document{}
 	plain, f := d.directives(root)
@@ -102,7 +102,7 @@ func syntaxFault(data []byte, err error) *fault {
 		text := lines[line-1]
 		column += len(text) - len(bytes.TrimLeft(text, " \t"))
 	}
-	return faultAt(line, column, "%s", msg)
+	return faultAt(line, column, "%.120s", msg)
 }
 
 // readUntilError returns how many bytes a parser takes before it gives up, less
@@ -168,7 +168,7 @@ func (d *document) directive(k, v *yaml.Node) (f *fault) {
 	case dirRenamedFrom:
 		d.renamedFrom, f = nameText(k.Value, v)
 	default:
-		f = faultAt(k.Line, k.Column, "unknown directive %s; write $%s for a field of that name", k.Value, k.Value)
+		f = faultAt(k.Line, k.Column, "unknown directive %.60q; a field of that name is written with $$", k.Value)
 	}
 	return f
 }
@@ -186,7 +186,7 @@ func nameText(what string, v *yaml.Node) (string, *fault) {
 				return s, nil
 			}
 		case json.Number:
-			return "", faultAt(v.Line, v.Column, "%s is the number %s; quote it", what, v.Value)
+			return "", faultAt(v.Line, v.Column, "%s is a number; quote it", what)
 		}
 	}
 	return "", faultAt(v.Line, v.Column, "%s wants a name", what)
@@ -204,14 +204,14 @@ func (d decoder) mapping(n *yaml.Node, depth int) (map[string]any, *fault) {
 			return nil, f
 		}
 		if _, twice := out[name]; twice {
-			return nil, faultAt(k.Line, k.Column, "the field %q is there twice", name)
+			return nil, faultAt(k.Line, k.Column, "the field %.60q is there twice", name)
 		}
 		x, f := d.value(v, depth+1)
 		if f != nil {
 			return nil, f
 		}
 		if x == nil && !d.overlay {
-			return nil, faultAt(v.Line, v.Column, "the field %q has no value; remove it (only an overlay deletes with null)", name)
+			return nil, faultAt(v.Line, v.Column, "the field %.60q has no value; remove it (only an overlay deletes with null)", name)
 		}
 		out[name] = x
 	}
@@ -234,13 +234,13 @@ func fieldName(k *yaml.Node) (string, *fault) {
 	}
 	s, ok := v.(string)
 	if !ok {
-		return "", faultAt(k.Line, k.Column, "the key %s is not a string; quote it", k.Value)
+		return "", faultAt(k.Line, k.Column, "the key %.60s is not a string; quote it", k.Value)
 	}
 	if !strings.HasPrefix(s, "$") {
 		return s, nil
 	}
 	if !strings.HasPrefix(s, "$$") {
-		return "", faultAt(k.Line, k.Column, "unknown directive %s here; write $%s for a field of that name", s, s)
+		return "", faultAt(k.Line, k.Column, "unknown directive %.60q here; a field of that name is written with $$", s)
 	}
 	return s[1:], nil
 }
@@ -256,7 +256,7 @@ func (d decoder) value(n *yaml.Node, depth int) (any, *fault) {
 		return scalar(n)
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
-		return nil, faultAt(n.Line, n.Column, "the tag %s is not read", n.Tag)
+		return nil, faultAt(n.Line, n.Column, "the tag %.60s is not read", n.Tag)
 	}
 	if n.Kind == yaml.MappingNode {
 		if v, special, f := reference(n); special {
@@ -321,7 +321,7 @@ var (
 func scalar(n *yaml.Node) (any, *fault) {
 	if n.Style&yaml.TaggedStyle != 0 {
 		if n.Tag != "!!str" {
-			return nil, faultAt(n.Line, n.Column, "the tag %s is not read", n.Tag)
+			return nil, faultAt(n.Line, n.Column, "the tag %.60s is not read", n.Tag)
 		}
 		return n.Value, nil
 	}
@@ -350,7 +350,7 @@ func number(n *yaml.Node) (any, *fault) {
 		return json.Number(s), nil
 	}
 	if notFinite.MatchString(s) || otherBase.MatchString(s) {
-		return nil, faultAt(n.Line, n.Column, "is %s a number or a text? Write the number in decimal, or quote the text", s)
+		return nil, faultAt(n.Line, n.Column, "is this a number or a text? Write the number in decimal, or quote the text")
 	}
 	if !decimal.MatchString(s) {
 		return s, nil
@@ -362,7 +362,7 @@ func number(n *yaml.Node) (any, *fault) {
 	}
 	whole, fraction, _ := strings.Cut(strings.TrimLeft(mantissa, "+-"), ".")
 	if len(whole) > 1 && whole[0] == '0' {
-		return nil, faultAt(n.Line, n.Column, "is %s a number or a text? Write the number without leading zeros, or quote the text", s)
+		return nil, faultAt(n.Line, n.Column, "is this a number or a text? Write the number without leading zeros, or quote the text")
 	}
 	text := sign + max(whole, "0")
 	if fraction != "" {
@@ -373,7 +373,7 @@ func number(n *yaml.Node) (any, *fault) {
 	}
 	c, err := resource.CanonicalNumber(text)
 	if err != nil {
-		return nil, &fault{n.Line, n.Column, err}
+		return nil, faultAt(n.Line, n.Column, "the number is too long, or its exponent too large; quote it if it is a text")
 	}
 	return c, nil
 }

@@ -104,8 +104,9 @@ func encodeDocument(k resource.KindInfo, d document) ([]byte, error) {
 }
 
 type encoder struct {
-	b   []byte
-	err error
+	b     []byte
+	field string // the key written last, to name in errors
+	err   error
 }
 
 func (e *encoder) fail(format string, args ...any) {
@@ -154,6 +155,7 @@ func (e *encoder) key(k string, indent int) {
 		k = "$" + k
 	}
 	start := len(e.b)
+	e.field = k
 	e.scalar(k, false)
 	if len(e.b)-start > longKey {
 		e.b = slices.Insert(e.b, start, '?', ' ')
@@ -227,7 +229,7 @@ func (e *encoder) leaf(v any, indent int) {
 		e.scalar(v, false)
 	case resource.Ref:
 		if v.Kind == "" || v.Name == "" || strings.Contains(string(v.Kind), "/") {
-			e.fail("a reference to %q, which is not kind/name", v.String())
+			e.fail("a reference to %.60q, which is not kind/name", v.String())
 		}
 		e.flow(dirRef, v.String())
 	case resource.Secret:
@@ -261,7 +263,7 @@ func (e *encoder) spaces(n int) {
 // anything else, in double quotes otherwise.
 func (e *encoder) scalar(s string, inFlow bool) {
 	if !utf8.ValidString(s) {
-		e.fail("the text %.40q is not valid UTF-8", s)
+		e.fail("the field %.60q holds bytes that are no UTF-8", e.field)
 		return
 	}
 	if plainScalar(s, inFlow) {

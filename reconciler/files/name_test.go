@@ -85,8 +85,8 @@ func TestEncodeRefuses(t *testing.T) {
 	}{
 		{queue, "", resource.Spec{}, "encode queue/: the name is empty"},
 		{queue, "a", nil, "encode queue/a: there is no object"},
-		{queue, "a", resource.Spec{"x": "\xff"}, `encode queue/a: the text "\xff" is not valid UTF-8`},
-		{queue, "a", resource.Spec{"x\xff": "a"}, `encode queue/a: the text "x\xff" is not valid UTF-8`},
+		{queue, "a", resource.Spec{"x": "\xff"}, `encode queue/a: the field "x" holds bytes that are no UTF-8`},
+		{queue, "a", resource.Spec{"x\xff": "a"}, `encode queue/a: the field "x\xff" holds bytes that are no UTF-8`},
 		{queue, "a", resource.Spec{"x": resource.Ref{}}, `encode queue/a: a reference to "/", which is not kind/name`},
 		{queue, "a", resource.Spec{"x": resource.Ref{Key: resource.Key{Kind: "a/b", Name: "c"}}}, `encode queue/a: a reference to "a/b/c", which is not kind/name`},
 		{queue, "a", resource.Spec{"x": resource.Secret{}}, "encode queue/a: a secret without a name"},

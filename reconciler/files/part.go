@@ -207,7 +207,7 @@ func (t *Tree) complete(p *part, r record, x *extra) {
 		p.name = x.name
 		p.addNote().name = x.name
 	case x.name != "" && x.name != p.name:
-		p.fail(1, 1, fmt.Errorf("$name is %q, but the file is that of %q", x.name, p.name))
+		p.fail(1, 1, fmt.Errorf("$name is %.60q, but the file is that of %.60q", x.name, p.name))
 	}
 	if p.flags&(isOverlay|isAbsent) != 0 && (p.place.side == shared || t.layout.Shared == "") {
 		p.fail(x.line, x.column, errors.New("there is no shared object below this file for an overlay or $absent to change"))

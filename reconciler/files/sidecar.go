@@ -38,7 +38,7 @@ func decodeMarks(data []byte) (marks, *fault) {
 			return nil, f
 		}
 		if _, twice := out[name]; twice {
-			return nil, faultAt(k.Line, k.Column, "the name %q is there twice", name)
+			return nil, faultAt(k.Line, k.Column, "the name %.60q is there twice", name)
 		}
 		out[name] = decodeMark(k, v)
 	}
@@ -56,7 +56,7 @@ func decodeMark(k, v *yaml.Node) mark {
 		k, v := v.Content[i], v.Content[i+1]
 		switch {
 		case seen[k.Value]:
-			m.fault = faultAt(k.Line, k.Column, "%s is there twice", k.Value)
+			m.fault = faultAt(k.Line, k.Column, "%.60q is there twice", k.Value)
 		case k.Value == dirAbsent:
 			if m.absent = v.Kind == yaml.ScalarNode && v.Style == 0 && v.Value == "true"; !m.absent {
 				m.fault = faultAt(v.Line, v.Column, "%s can only be true", dirAbsent)
@@ -66,7 +66,7 @@ func decodeMark(k, v *yaml.Node) mark {
 		case k.Value == dirSecret:
 			m.secret, m.fault = nameText(k.Value, v)
 		default:
-			m.fault = faultAt(k.Line, k.Column, "unknown directive %s; there are %s, %s and %s", k.Value, dirAbsent, dirRenamedFrom, dirSecret)
+			m.fault = faultAt(k.Line, k.Column, "unknown directive %.60q; there are %s, %s and %s", k.Value, dirAbsent, dirRenamedFrom, dirSecret)
 		}
 		seen[k.Value] = true
 	}

@@ -80,7 +80,7 @@ func TestWriteTyped(t *testing.T) {
 
 	edit, err = tree.Write(resource.Overlay{key("queue/Good"): {Spec: resource.Spec{"size": one}}, key("queue/Bad"): {Spec: resource.Spec{"x": "\xff"}},
 		key("division/D"): {Spec: resource.Spec{}}, key("flow/F"): nil})
-	require.EqualError(t, err, "write division/D: kind division is not managed here\nwrite flow/F: kind flow is not managed here\nwrite queue/Bad: the text \"\\xff\" is not valid UTF-8")
+	require.EqualError(t, err, "write division/D: kind division is not managed here\nwrite flow/F: kind flow is not managed here\nwrite queue/Bad: the field \"x\" holds bytes that are no UTF-8")
 	require.Equal(t, map[string][]byte{"environments/prod/queue/Good.yaml": []byte("size: 1\n")}, edit)
 	var ke *KeyError
 	require.ErrorAs(t, err, &ke)
@@ -148,7 +148,7 @@ func TestWriteLeavesUnreadableSidecarsAlone(t *testing.T) {
 
 	files[side] = "b: {$nonsense: true}\n"
 	_, err = load(t, files).Write(resource.Overlay{key("file/a"): nil})
-	require.ErrorContains(t, err, "write file/a: environments/prod/file/.driftback.yaml cannot be rewritten: 1:5: unknown directive $nonsense")
+	require.ErrorContains(t, err, "write file/a: environments/prod/file/.driftback.yaml cannot be rewritten: 1:5: unknown directive \"$nonsense\"")
 	require.Equal(t, map[string]string{"environments/prod/file/c": "c"}, write(t, load(t, files), "file/c", resource.RawSpec([]byte("c"))))
 }
 
