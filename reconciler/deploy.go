@@ -364,7 +364,7 @@ func (p *pass) takeRead(now *resource.Snapshot, changes []resource.Change) {
 		over[k] = r
 	}
 	p.seen = p.seen.With(over)
-	p.st.ids = p.st.ids.observe(now)
+	p.noteIDs(now)
 }
 
 func hashAt(r *resource.Resource, k resource.Key) resource.Hash {

@@ -66,15 +66,20 @@ func (p *pass) gate(d Decision) (gated, error) {
 	if err != nil {
 		return gated{}, err
 	}
-	ordered, problems := plan.Order(changes, plan.Options{Kinds: p.kinds, Exists: p.exists})
+	ordered, problems := plan.Order(changes, plan.Options{Kinds: p.kinds, Exists: p.exists, Referrers: p.referrers})
+	bad := map[resource.Key]bool{}
 	for _, pr := range problems {
 		p.hold(pr.Key, pr.Err.Error())
+		bad[pr.Key] = true
 	}
+	changes = slices.DeleteFunc(changes, func(c resource.Change) bool {
+		return c.Before != nil && bad[c.Before.Key] || c.After != nil && bad[c.After.Key]
+	})
 	p.report.Plan, p.report.PlanID = ordered, planID(ordered)
-	breaches := p.Guard.Check(stepChanges(ordered), p.seen.Len())
+	breaches := p.Guard.Check(changes, p.seen.Len())
 	if o := p.st.decisions.Override; len(breaches) > 0 && (o == nil || o.Plan != p.report.PlanID) {
 		for _, s := range ordered.Steps {
-			p.hold(s.Change.Key(), fmt.Sprintf("guard: %s `driftback resume %s --plan %s` lets exactly this plan pass", breaches[0], p.Name, p.report.PlanID))
+			p.hold(s.Object, fmt.Sprintf("guard: %s `driftback resume %s --plan %s` lets exactly this plan pass", breaches[0], p.Name, p.report.PlanID))
 		}
 		return gated{}, nil
 	}
@@ -136,6 +141,31 @@ func orUnknown(s string) string {
 		return "somebody"
 	}
 	return s
+}
+
+// referrers are the live objects that refer to k. Only kinds whose descriptors declare references are looked at.
+func (p *pass) referrers(k resource.Key) []resource.Key {
+	var out []resource.Key
+	for _, info := range p.kinds {
+		if !slices.ContainsFunc(info.Fields, func(f resource.Field) bool { return f.Ref == k.Kind }) {
+			continue
+		}
+		for e := range p.seen.Entries() {
+			if e.Key.Kind != info.Kind {
+				continue
+			}
+			spec, err := p.seen.Spec(e.Key)
+			if err != nil {
+				continue // what cannot be read now is found by the platform's own refusal
+			}
+			found := false
+			spec.Refs(func(r resource.Ref) { found = found || r.Key == k })
+			if found {
+				out = append(out, e.Key)
+			}
+		}
+	}
+	return out
 }
 
 // exists tells the planner which objects can be referred to.

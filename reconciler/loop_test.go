@@ -24,7 +24,7 @@ var ctx = context.Background()
 
 // loop is one environment with everything around it: a platform, a repository, its pull requests.
 type loop struct {
-	*testing.T
+	testing.TB
 	now      time.Time
 	remote   *gitstore.MemoryRemote
 	git      *gitstore.Store
@@ -46,6 +46,8 @@ var kinds = []resource.KindInfo{
 	{Kind: "file", Raw: true, Can: resource.Capabilities{Create: true, Update: true, Delete: true, Rename: true, Guard: true, StableID: true}},
 }
 
+var morning = time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+
 func (l *loop) Now() time.Time { return l.now }
 
 func (l *loop) Sleep(_ context.Context, d time.Duration) error {
@@ -55,7 +57,7 @@ func (l *loop) Sleep(_ context.Context, d time.Duration) error {
 
 // newLoop begins with the queues on the platform and the same in Git, adopted and at rest.
 func newLoop(t *testing.T, o mem.Options, queues ...string) *loop {
-	l := &loop{T: t, now: time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC), remote: gitstore.NewMemoryRemote()}
+	l := &loop{TB: t, now: morning, remote: gitstore.NewMemoryRemote()}
 	o.Now, o.IDs, o.Audit, o.Kinds = l.Now, true, true, kinds
 	l.platform = mem.New(o)
 	l.git = l.open()

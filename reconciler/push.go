@@ -89,7 +89,7 @@ func (p *pass) advance(c gitstore.Commit, e gitstore.Edit) error {
 			raw[name] = b
 		}
 	}
-	p.st.tip, p.st.raw = c.ID, raw
+	p.st.tip, p.st.raw, p.st.idsMoved = c.ID, raw, false
 	p.environment.state = p.st.clone()
 	p.baseUp = resource.Overlay{}
 	if !p.claiming.IsZero() {
@@ -116,6 +116,8 @@ func (p *pass) writeCommit(base gitstore.ID, e gitstore.Edit, author gitstore.Si
 // flush writes what is left of the working state at the end of a pass. Ids alone
 // are not worth a commit: they travel with the next change.
 func (p *pass) flush(ctx context.Context) error {
+	ids, moved := p.st.ids.forget(p.seen, p.baseNow())
+	p.st.ids, p.st.idsMoved = ids, p.st.idsMoved || moved
 	e := p.st.edit()
 	delete(e, idsFile)
 	if p.dry || len(e) == 0 && len(p.baseUp) == 0 {

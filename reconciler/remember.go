@@ -19,7 +19,7 @@ import (
 // time, a commit per person and cluster of changes, and pushes it. From then on
 // driftback may overwrite it.
 func (p *pass) remember(ctx context.Context) error {
-	p.st.ids = p.st.ids.observe(p.seen)
+	p.noteIDs(p.seen)
 	changed := p.unrecorded()
 	if len(changed) == 0 || p.dry {
 		p.takeScope()
@@ -61,6 +61,12 @@ func (p *pass) remember(ctx context.Context) error {
 	p.live = at
 	p.report.Remembered = len(changed)
 	return nil
+}
+
+// noteIDs keeps the map of ids up to date, in the working state.
+func (p *pass) noteIDs(seen *resource.Snapshot) {
+	ids, moved := p.st.ids.observe(seen)
+	p.st.ids, p.st.idsMoved = ids, p.st.idsMoved || moved
 }
 
 // unrecorded is the difference between what was observed and what the live branch says. Objects

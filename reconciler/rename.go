@@ -37,54 +37,55 @@ func (m idMap) idOf(k resource.Key) (string, bool) {
 	return "", false
 }
 
-// observe takes note of what a reading says of names and ids. known reports
-// whether an object that is not listed is known to be gone. An id that was seen
-// under another name keeps that name as a former one.
-func (m idMap) observe(live *resource.Snapshot) idMap {
-	out := m
-	cloned := false
+// observe returns the map with what a reading says of names and ids; m itself if that is
+// nothing new. An id that was seen under another name keeps that name as a former one.
+func (m idMap) observe(live *resource.Snapshot) (next idMap, moved bool) {
+	next = m
 	for e := range live.Entries() {
 		if e.Origin == nil || e.Origin.ID == "" {
 			continue
 		}
-		old, ok := out[e.Key.Kind][e.Origin.ID]
+		old, ok := next[e.Key.Kind][e.Origin.ID]
 		if ok && old.Name == e.Key.Name {
 			continue
 		}
-		if !cloned {
-			out, cloned = m.clone(), true
+		if !moved {
+			next, moved = m.clone(), true
 		}
-		if out[e.Key.Kind] == nil {
-			out[e.Key.Kind] = map[string]idEntry{}
+		if next[e.Key.Kind] == nil {
+			next[e.Key.Kind] = map[string]idEntry{}
 		}
-		next := idEntry{Name: e.Key.Name}
+		entry := idEntry{Name: e.Key.Name}
 		if ok {
-			next.Former = append(slices.DeleteFunc(slices.Clone(old.Former), func(n string) bool { return n == e.Key.Name }), old.Name)
-			if over := len(next.Former) - maxFormer; over > 0 {
-				next.Former = next.Former[over:]
+			entry.Former = append(slices.DeleteFunc(slices.Clone(old.Former), func(n string) bool { return n == e.Key.Name }), old.Name)
+			if over := len(entry.Former) - maxFormer; over > 0 {
+				entry.Former = entry.Former[over:]
 			}
 		}
-		out[e.Key.Kind][e.Origin.ID] = next
+		next[e.Key.Kind][e.Origin.ID] = entry
 	}
-	return out
+	return next, moved
 }
 
-// prune forgets ids whose object is neither live nor in base.
-func (m idMap) prune(live, base *resource.Snapshot) {
-	for kind, byID := range m {
-		for id, e := range byID {
+// forget returns the map without the ids whose object is gone for good, or whose name another
+// object bears now; m itself if there are none.
+func (m idMap) forget(live, base *resource.Snapshot) (next idMap, moved bool) {
+	next = m
+	for _, kind := range sortedKeys(m) {
+		for id, e := range m[kind] {
 			k := resource.Key{Kind: kind, Name: e.Name}
-			le, isLive := live.Entry(k)
-			_, inBase := base.Entry(k)
-			taken := isLive && le.Origin != nil && le.Origin.ID != "" && le.Origin.ID != id
-			if taken || !isLive && live.Covers(k) && !inBase {
-				delete(byID, id)
+			now, isLive := live.Entry(k)
+			taken := isLive && now.Origin != nil && now.Origin.ID != "" && now.Origin.ID != id
+			if !taken && (isLive || !live.Covers(k) || !base.Hash(k).IsZero()) {
+				continue
 			}
-		}
-		if len(byID) == 0 {
-			delete(m, kind)
+			if !moved {
+				next, moved = m.clone(), true
+			}
+			delete(next[kind], id)
 		}
 	}
+	return next, moved
 }
 
 // renames finds, on one side, which key that appeared since base is the new name

@@ -36,7 +36,8 @@ const maxStateFile = 64 << 20
 type state struct {
 	tip       gitstore.ID
 	seen      seen
-	ids       idMap
+	ids       idMap // shared between copies, so it is never modified
+	idsMoved  bool  // ids differ from what tip says
 	decisions decisions
 	journal   journal
 	requests  map[string]Request // by file name
@@ -192,7 +193,9 @@ func (s *state) edit() gitstore.Edit {
 		}
 	}
 	put(seenFile, s.seen, false)
-	put(idsFile, s.ids, len(s.ids) == 0)
+	if s.idsMoved {
+		put(idsFile, s.ids, len(s.ids) == 0)
+	}
 	put(decisionsFile, s.decisions, s.decisions.empty())
 	put(deploymentFile, s.journal, s.journal.empty())
 	for name := range s.raw {
@@ -221,7 +224,6 @@ func (j journal) empty() bool { return j.Owner == "" && j.Phase == phaseIdle }
 
 func (s *state) clone() *state {
 	c := *s
-	c.ids = s.ids.clone()
 	c.requests = maps.Clone(s.requests)
 	c.decisions.Silenced = maps.Clone(s.decisions.Silenced)
 	c.decisions.Ignored = maps.Clone(s.decisions.Ignored)

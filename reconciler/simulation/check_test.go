@@ -29,6 +29,7 @@ type checker struct {
 	inLive map[resource.Key]map[string]bool // every value that was ever pushed to the live branch
 	shown  map[resource.Key]time.Time       // when the live branch last said that the object is there
 	reject map[string]int
+	mains  []gitstore.ID // every tip of main, oldest first
 }
 
 func newChecker(w *world) *checker {
@@ -74,6 +75,9 @@ func (w *world) refs() gitstore.Refs {
 	if err != nil {
 		panic(err)
 	}
+	if m := w.check.mains; !r[mainRef].IsZero() && (len(m) == 0 || m[len(m)-1] != r[mainRef]) {
+		w.check.mains = append(m, r[mainRef])
+	}
 	return r
 }
 
@@ -114,9 +118,48 @@ func (c *checker) pushed(owner string, ups []gitstore.Update) {
 		if u.Ref == liveRef {
 			c.liveMoved(u.Old, u.New)
 		}
+		if strings.HasPrefix(u.Ref, "refs/heads/driftback/drift/") {
+			c.proposed(u.New)
+		}
 		if u.Ref == mainRef {
 			c.w.fail("never pushes to a protected branch", "%s pushed %s", owner, u.Ref)
 		}
+	}
+}
+
+// proposed checks that a drift branch says exactly what the live branch says of what it changes.
+func (c *checker) proposed(head gitstore.ID) {
+	refs := c.w.refs()
+	base := c.builtOn(head)
+	live := c.w.tree(refs[liveRef], "")
+	err := c.w.store.Diff(base, head, "environments/"+envName, func(d gitstore.Delta) error {
+		got := ""
+		if !d.New.ID.IsZero() {
+			got = c.w.value(d.New.ID)
+		}
+		if k := keyOf(d.Path); got != live[k] {
+			c.w.fail("3 only what live says is proposed", "%s = %q is proposed and the live branch says %q", k, got, live[k])
+		}
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+}
+
+// builtOn walks a drift branch back to the commit of main, present or former, below it.
+func (c *checker) builtOn(head gitstore.ID) gitstore.ID {
+	for at := head; ; {
+		for _, m := range c.mains {
+			if ok, err := c.w.store.IsAncestor(at, m); err == nil && ok {
+				return at
+			}
+		}
+		x, err := c.w.store.CommitAt(at)
+		if err != nil {
+			panic(err)
+		}
+		at = x.Parents[0]
 	}
 }
 

@@ -261,4 +261,3 @@ func TestDeterminism(t *testing.T) {
 		require.Equal(t, run(newTape(s+1), false).hash, run(newTape(s+1), false).hash, "seed %d", s+1)
 	}
 }
-

@@ -354,12 +354,25 @@ func (p *faultyPlatform) Observe(ctx context.Context, r vendors.Request) (s *res
 			}
 		}
 		s, err = p.driver.Observe(ctx, r)
+		p.lie(&s)
 		return nil
 	})
 	if fault != nil {
 		return nil, fault
 	}
 	return s, err
+}
+
+// lie lets a listing miss an object that is there, as pages do that move while they are read.
+func (p *faultyPlatform) lie(s **resource.Snapshot) {
+	w := p.e.w
+	if w.quiet || (*s).Len() == 0 || !w.t.flip(w.p.Partial) {
+		return
+	}
+	k := (*s).At(w.t.pick((*s).Len())).Key
+	*s = (*s).With(resource.Overlay{k: nil})
+	w.stat["lying listings"]++
+	w.logf("the listing misses %s", k)
 }
 
 func (p *faultyPlatform) Read(ctx context.Context, keys []resource.Key) (s *resource.Snapshot, err error) {
