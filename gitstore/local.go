@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // A local is a bare repository that is a folder of this machine. Objects are read in place. Refs move as git itself moves
@@ -184,7 +185,7 @@ func (l *local) Push(ctx context.Context, ups []Update, out *Outgoing) (err erro
 			return notSent{err}
 		}
 	}
-	if err := l.compare(ctx, ups); err != nil {
+	if err := l.compare(ups); err != nil {
 		return notSent{err}
 	}
 	for _, u := range ups {
@@ -199,29 +200,83 @@ func (l *local) Push(ctx context.Context, ups []Update, out *Outgoing) (err erro
 }
 
 // compare checks that every ref is at Old and that no ref is a folder of another. The caller holds their locks.
-func (l *local) compare(ctx context.Context, ups []Update) error {
-	refs, _, err := l.Refs(ctx)
+func (l *local) compare(ups []Update) error {
+	moving := map[string]bool{}
+	for _, u := range ups {
+		moving[u.Ref] = true
+	}
+	values := make([]ID, len(ups))
+	for i, u := range ups { // loose before packed, as Refs reads them
+		id, link, err := l.read(u.Ref)
+		switch {
+		case link != "":
+			return fmt.Errorf("ref %s: is a link to %s: %w", u.Ref, link, ErrRefused)
+		case err == nil:
+			values[i] = id
+		case !absent(err):
+			return err
+		}
+	}
+	packed, err := l.packed()
 	if err != nil {
 		return err
 	}
-	for _, u := range ups {
-		if refs[u.Ref] != u.Old {
-			return fmt.Errorf("ref %s: is at %.10s, not %.10s: %w", u.Ref, refs[u.Ref], u.Old, ErrStale)
+	for i, u := range ups {
+		if values[i].IsZero() {
+			values[i] = packed[u.Ref]
 		}
-		if _, link, err := l.read(u.Ref); err == nil && link != "" {
-			return fmt.Errorf("ref %s: is a link to %s: %w", u.Ref, link, ErrRefused)
+		if values[i] != u.Old {
+			return fmt.Errorf("ref %s: is at %.10s, not %.10s: %w", u.Ref, values[i], u.Old, ErrStale)
 		}
-	}
-	for _, u := range ups {
-		if u.Old.IsZero() {
-			for name := range refs {
-				if strings.HasPrefix(name, u.Ref+"/") || strings.HasPrefix(u.Ref, name+"/") {
-					return fmt.Errorf("ref %s: cannot stand beside %s: %w", u.Ref, name, ErrRefused)
-				}
+		if !u.Old.IsZero() {
+			continue
+		}
+		if other, err := l.beside(u.Ref, packed); other != "" || err != nil {
+			return errors.Join(fmt.Errorf("ref %s: cannot stand beside %s: %w", u.Ref, other, ErrRefused), err)
+		}
+		for other := range moving {
+			if strings.HasPrefix(other, u.Ref+"/") {
+				return fmt.Errorf("ref %s: cannot stand beside %s: %w", u.Ref, other, ErrRefused)
 			}
 		}
 	}
 	return nil
+}
+
+// absent reports whether an error of reading a ref's file means that it has none: there may be a folder in its place.
+func absent(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// beside returns a ref that has name as a folder, or that is a folder of name; "" if none.
+func (l *local) beside(name string, packed Refs) (string, error) {
+	for i := range name {
+		if name[i] != '/' {
+			continue
+		}
+		if _, ok := packed[name[:i]]; ok {
+			return name[:i], nil
+		}
+		if info, err := os.Stat(filepath.Join(l.dir, filepath.FromSlash(name[:i]))); err == nil && !info.IsDir() {
+			return name[:i], nil
+		}
+	}
+	for other := range packed {
+		if strings.HasPrefix(other, name+"/") {
+			return other, nil
+		}
+	}
+	below, links := Refs{}, map[string]string{}
+	if info, err := os.Stat(filepath.Join(l.dir, filepath.FromSlash(name))); err != nil || !info.IsDir() {
+		return "", nil
+	}
+	if err := l.loose(name, below, links); err != nil {
+		return "", err
+	}
+	for other := range below {
+		return other, nil
+	}
+	return "", nil
 }
 
 // move gives the refs their new values. The caller holds the locks and has written the values into them.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -130,7 +131,7 @@ func (f *folder) read(id ID) (o Object, err error) {
 }
 
 // manyObjects is how many objects go into one pack instead of a file each.
-const manyObjects = 200
+const manyObjects = 100
 
 // add writes objects so that they survive a crash once it returns.
 func (f *folder) add(out *Outgoing) error {
@@ -140,24 +141,40 @@ func (f *folder) add(out *Outgoing) error {
 	if len(out.IDs) > manyObjects {
 		return f.addPack(func(w io.Writer) (ID, []packed, error) { return writePack(w, out, false) })
 	}
-	folders := map[string]bool{filepath.Join(f.dir, "objects"): true}
-	for _, id := range out.IDs {
-		o, err := out.Object(id)
+	folders := make([]string, len(out.IDs)+1)
+	folders[len(out.IDs)] = filepath.Join(f.dir, "objects")
+	err := together(len(out.IDs), func(i int) error {
+		o, err := out.Object(out.IDs[i])
 		if err != nil {
 			return err
 		}
-		dir, err := f.addLoose(o)
-		if err != nil {
-			return fmt.Errorf("write object %s: %w", id, err)
+		if folders[i], err = f.addLoose(o); err != nil {
+			return fmt.Errorf("write object %s: %w", o.ID, err)
 		}
-		folders[dir] = true
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	for dir := range folders {
-		if err := syncDir(dir); err != nil {
-			return err
-		}
+	slices.Sort(folders)
+	folders = slices.Compact(folders)
+	return together(len(folders), func(i int) error { return syncDir(folders[i]) })
+}
+
+// together calls do for 0 to n-1, many at a time: file systems make one wait of syncs that come together.
+func together(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 32)
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = do(i)
+			<-slots
+		})
 	}
-	return nil
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // addLoose writes one object as a file of its own and returns the folder it is in.
