@@ -58,7 +58,7 @@ func watching(s *session, w vendors.Watcher) {
 		})
 	}()
 	// The watch begins some time after the call; edits go on until one is noticed.
-	limit := time.After(20 * time.Second)
+	limit := time.After(10 * time.Second)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for n, noticed := 0, false; !noticed; n++ {
