@@ -55,6 +55,9 @@ func (r *Reconciler) Once(ctx context.Context, env string) (Report, error) {
 	defer e.mu.Unlock()
 	p := &pass{environment: e, store: r.c.Store, start: r.c.Clock.Now()}
 	err := p.run(ctx)
+	if err == nil && !e.cached {
+		e.saveCaches()
+	}
 	p.report.finish(p, err)
 	if r.c.OnReport != nil {
 		r.c.OnReport(p.report)

@@ -81,8 +81,17 @@ type Config struct {
 	Jitter func() float64
 	// OnReport is called after each pass, by the goroutine that made it.
 	OnReport func(Report)
+	// Cache keeps what was parsed of Git's files between runs; nil parses them anew at every start.
+	Cache Cache
 	// Prefix of branches and refs of ours; default driftback.
 	Prefix string
+}
+
+// A Cache keeps bytes by name between runs of the program. Losing them costs time only.
+type Cache interface {
+	// Load returns what was saved, or nil.
+	Load(name string) []byte
+	Save(name string, b []byte) error
 }
 
 // claimMargin is added to another owner's deadline before its environment is taken over: it covers
@@ -151,11 +160,12 @@ type environment struct {
 	refs    refs
 	wake    atomic.Pointer[worker]
 
-	mu    sync.Mutex
-	want  treeAt // of the tracked branch
-	base  treeAt // of the state ref
-	live  treeAt // of the live branch
-	state *state // as loaded from the state ref's tip
+	mu     sync.Mutex
+	want   treeAt // of the tracked branch
+	base   treeAt // of the state ref
+	live   treeAt // of the live branch
+	state  *state // as loaded from the state ref's tip
+	cached bool   // the caches were written down since the start
 	// claimed is when the claim that we hold was taken, by our own clock; zero when we hold none.
 	claimed time.Time
 }
@@ -187,11 +197,38 @@ func newEnvironment(r *Reconciler, e Environment) (*environment, error) {
 	if e.Path != "" {
 		own, shared = e.Path+"/"+own, e.Path+"/"+shared
 	}
-	env.want.cache, env.base.cache, env.live.cache = files.NewCache(), files.NewCache(), files.NewCache()
+	env.want.cache, env.base.cache, env.live.cache = r.loadCache(e.Name+"-want"), r.loadCache(e.Name+"-base"), r.loadCache(e.Name+"-live")
 	env.want.layout = files.Layout{Root: own, Shared: shared, Kinds: env.kinds}
 	env.base.layout = files.Layout{Root: baseDir, Kinds: env.kinds}
 	env.live.layout = files.Layout{Root: "", Kinds: env.kinds}
 	return env, nil
+}
+
+func (r *Reconciler) loadCache(name string) *files.Cache {
+	c := files.NewCache()
+	if r.c.Cache != nil {
+		if err := c.UnmarshalBinary(r.c.Cache.Load(name)); err != nil {
+			return files.NewCache()
+		}
+	}
+	return c
+}
+
+// saveCaches writes down what was parsed, so that the next start need not parse it again.
+func (e *environment) saveCaches() {
+	if e.r.c.Cache == nil {
+		return
+	}
+	for name, c := range map[string]*files.Cache{"want": e.want.cache, "base": e.base.cache, "live": e.live.cache} {
+		b, err := c.MarshalBinary()
+		if err == nil {
+			err = e.r.c.Cache.Save(e.Name+"-"+name, b)
+		}
+		if err != nil {
+			e.log.Warn("keep what was parsed for the next start", "error", err)
+		}
+	}
+	e.cached = true
 }
 
 // isRaw reports whether the kind's files are bytes.

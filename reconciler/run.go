@@ -63,7 +63,7 @@ func (r *Reconciler) Poke(env string) {
 	}
 }
 
-// Close gives up the claims of this process.
+// Close gives up the claims of this process, and saves what was parsed for the next.
 func (r *Reconciler) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.c.RequestTimeout)
 	defer cancel()
@@ -74,10 +74,13 @@ func (r *Reconciler) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// close releases the environment's claim, if this process holds it.
+// close saves the caches and releases the environment's claim, if this process holds it.
 func (e *environment) close(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.cached {
+		e.saveCaches()
+	}
 	if e.claimed.IsZero() || e.state == nil {
 		return nil
 	}

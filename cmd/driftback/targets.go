@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/metrics"
 	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/reconciler/credential"
@@ -115,6 +115,7 @@ func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (*re
 	}
 	return reconciler.New(reconciler.Config{
 		Store:        w.store,
+		Cache:        w.parsed(),
 		Forge:        w.forge,
 		Environments: rs,
 		Logger:       w.log,
@@ -130,29 +131,25 @@ func (e environment) allow() credential.Allow {
 	return out
 }
 
-// observe puts what a pass reported into the metrics.
+// observeReport puts what a pass reported into the metrics.
 func observeReport(m *metrics.Metrics, r reconciler.Report) {
 	env := r.Environment
-	result := "success"
-	switch {
-	case r.StandBack:
-		result = "standby"
-	case r.Err != nil:
-		result = "error"
-	case r.Halt != nil || len(r.Held) > 0:
-		result = "held"
-	}
-	end := r.Started.Add(r.Took)
-	m.Reconciled(env, result, end)
+	m.Reconciled(env, ending(r), r.Started.Add(r.Took))
 	m.Phase(env, "pass", r.Took)
+	for _, d := range r.Deployments { // also of a pass that did not end
+		outcome := "success"
+		if d.Undone {
+			outcome = "undone"
+			m.RolledBack(env, "failure")
+		}
+		m.Deployed(env, outcome, trigger(d))
+	}
 	if r.Err != nil {
 		return // what was known stays known
 	}
 	drift := map[metrics.Drift]int{}
-	for _, it := range r.Items {
-		if it.Verdict == reconciler.Record || it.Verdict == reconciler.Merge || it.Verdict == reconciler.Conflict {
-			drift[metrics.Drift{Kind: string(it.Key.Kind), Change: driftChange(it)}]++
-		}
+	for _, it := range drifted(r) {
+		drift[metrics.Drift{Kind: string(it.Key.Kind), Change: driftChange(it)}]++
 	}
 	m.Drifted(env, drift, r.OldestDrift)
 	m.Conflicts(env, r.Conflicts)
@@ -161,17 +158,24 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 	m.Applied(env, r.Commit)
 	pulls := map[string]int{}
 	for _, p := range r.Pulls {
-		pulls[cmp.Or(map[bool]string{true: "draft"}[p.Draft], string(p.State))]++
+		pulls[pullState(p)]++
 	}
 	m.Pulls(env, pulls)
-	for _, d := range r.Deployments {
-		outcome := "success"
-		if d.Undone {
-			outcome = "undone"
-			m.RolledBack(env, "failure")
-		}
-		m.Deployed(env, outcome, trigger(d))
+}
+
+// ending is how a pass ended, as a metric's label.
+func ending(r reconciler.Report) string {
+	switch {
+	case r.StandBack:
+		return "standby"
+	case errors.Is(r.Err, gitstore.ErrStale):
+		return "stale"
+	case r.Halt != nil || r.Err == nil && waits(r):
+		return "held"
+	case r.Err != nil:
+		return "error"
 	}
+	return "success"
 }
 
 func trigger(d reconciler.Deployment) string {
