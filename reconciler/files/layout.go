@@ -50,7 +50,7 @@ type kind struct {
 	mask   cacheKey // tells the kinds apart in the cache
 }
 
-// A plan of the folders, made from a Layout once.
+// The folders of a Layout, made ready for looking paths up.
 type folders struct {
 	layout Layout
 	prefix [2]string // of both sides, with a slash unless empty

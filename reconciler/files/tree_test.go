@@ -77,6 +77,7 @@ func TestProblemsLeaveOthersAlone(t *testing.T) {
 		{"merge", "environments/prod/queue/X.yaml", "<<: {a: 1}\n", "environments/prod/queue/X.yaml:1:1: merge keys are not read; write the fields out", "queue/X", true},
 		{"null", "environments/prod/queue/X.yaml", "a:\n", `environments/prod/queue/X.yaml:1:3: the field "a" has no value; remove it (only an overlay deletes with null)`, "queue/X", true},
 		{"null in list", "environments/prod/queue/X.yaml", "a: [~]\n", "environments/prod/queue/X.yaml:1:5: null in a list has no meaning; remove it", "queue/X", true},
+		{"null inside a list", "environments/prod/queue/X.yaml", "$overlay: true\na: [{b: null}]\n", `environments/prod/queue/X.yaml:2:9: the field "b" has no value; remove it (only an overlay deletes with null)`, "queue/X", true},
 		{"key", "environments/prod/queue/X.yaml", "1: a\n", "environments/prod/queue/X.yaml:1:1: the key 1 is not a string; quote it", "queue/X", true},
 		{"map key", "environments/prod/queue/X.yaml", "? {a: b}\n: c\n", "environments/prod/queue/X.yaml:1:3: a key must be a string", "queue/X", true},
 		{"hex", "environments/prod/queue/X.yaml", "a: 0x1F\n", "environments/prod/queue/X.yaml:1:4: is this a number or a text? Write the number in decimal, or quote the text", "queue/X", true},
@@ -147,6 +148,8 @@ func TestProblemsLeaveOthersAlone(t *testing.T) {
 				"environments/prod/queue/doc/a.md":  "hello",
 			})
 			require.Equal(t, []string{c.message}, messages(tree))
+			require.Equal(t, c.message, tree.Problems()[0].String())
+			require.ErrorContains(t, tree.Problems()[0].Unwrap(), tree.Problems()[0].Err.Error())
 			require.Equal(t, c.broken, tree.Broken("queue") || tree.Broken("file"))
 			require.False(t, tree.Broken("skill"))
 			got := bodies(t, tree)
@@ -211,6 +214,26 @@ func TestReadErrorsAreNotProblems(t *testing.T) {
 	require.ErrorContains(t, err, "disk gone")
 	_, err = testLayout.Load(r.list(), func(id [20]byte, _ int64) ([]byte, error) { return nil, errors.New("gone") }, nil)
 	require.Error(t, err)
+}
+
+func TestBodiesMustBeWhatTheIndexSays(t *testing.T) {
+	t.Parallel()
+	r := newRepo(map[string]string{"environments/prod/queue/A.yaml": "a: 1\n", "environments/prod/queue/B.yaml": "b: 1\n"})
+	other := "a: 2\n"
+	tree, err := testLayout.Load(r.list(), func(id [20]byte, limit int64) ([]byte, error) {
+		if b, err := r.read(id, limit); err != nil || string(b) != "a: 1\n" || r.reads[id] < 2 {
+			return b, err
+		}
+		return []byte(other), nil
+	}, nil)
+	require.NoError(t, err)
+	_, err = tree.Snapshot().Spec(key("queue/A"))
+	require.EqualError(t, err, "read environments/prod/queue/A.yaml: the file does not say what was remembered of it")
+	other = "a: ["
+	_, err = tree.Snapshot().Spec(key("queue/A"))
+	require.EqualError(t, err, "read environments/prod/queue/A.yaml: 1:1: did not find expected node content")
+	_, err = tree.Snapshot().Spec(key("queue/B"))
+	require.NoError(t, err)
 }
 
 // Random histories: every Update equals a fresh Load, every Write renders to what was asked for.

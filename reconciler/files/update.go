@@ -8,8 +8,6 @@ import (
 	"github.com/driftback/driftback/vendors/resource"
 )
 
-func compareLeaf(a, b leaf) int { return strings.Compare(a.path, b.path) }
-
 // Update returns the tree after the deltas, which must lead from the commit that
 // t was made of. It costs what changed, and one copy of the index. t stays as it
 // is. The error is as for Load.
