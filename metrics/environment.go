@@ -28,13 +28,14 @@ func (m *Metrics) Drifted(env string, objects map[Drift]int, oldest time.Time) {
 	m.oldestDrift.WithLabelValues(env).Set(seconds(oldest))
 }
 
-// Reconciled counts a pass by how it ended: success, held or error. Success also sets when.
+// Reconciled counts a pass by how it ended: success, held, standby (another daemon works on it), stale
+// (another one was faster) or error. The first two also set when.
 func (m *Metrics) Reconciled(env, result string, at time.Time) {
 	if m == nil {
 		return
 	}
 	m.reconciles.WithLabelValues(env, result).Inc()
-	if result != "error" {
+	if result == "success" || result == "held" {
 		m.lastReconcile.WithLabelValues(env).Set(seconds(at))
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/driftback/driftback/metrics"
 	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors"
 )
 
 // A daemon is `driftback run`: a listener and, one after the other, the
@@ -53,12 +54,33 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	}
 	defer d.watch.close()
 	w.log.Info("started", "version", b.Version, "config", w.path, "listen", fmt.Sprint(addr), "environments", sortedKeys(w.config.Environments))
-	for w != nil {
-		if w, err = d.generation(ctx, w); err != nil {
-			return err
-		}
+	if err := d.generations(ctx, w); err != nil {
+		return err
 	}
 	d.log.Info("stopped")
+	return nil
+}
+
+// openAgain is how long a configuration that was good and cannot be opened now is left alone.
+const openAgain = 5 * time.Second
+
+// generations keeps one configuration after the other until ctx ends. The first one must open;
+// a later one that does not is tried again, because somebody relies on the daemon by then.
+func (d *daemon) generations(ctx context.Context, w *workspace) error {
+	for first := true; w != nil; {
+		next, err := d.generation(ctx, w)
+		switch {
+		case err == nil:
+			w, first = next, false
+		case first:
+			return err
+		default:
+			d.log.Error("the environments cannot be opened; trying again", "err", err)
+			if (vendors.SystemClock{}).Sleep(ctx, openAgain) != nil {
+				return nil
+			}
+		}
+	}
 	return nil
 }
 
@@ -74,7 +96,11 @@ func (d *daemon) expect(c *config) {
 func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer func() { err = errors.Join(err, w.close()) }()
+	defer func() {
+		if err := w.close(); err != nil {
+			d.log.Warn("closing", "err", err)
+		}
+	}()
 	if err := w.openStore(ctx, useDaemon); err != nil {
 		return nil, err
 	}
@@ -87,7 +113,10 @@ func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace,
 	go func() { ended <- r.Run(ctx) }()
 	next = d.await(ctx, w)
 	cancel()
-	return next, <-ended
+	if err := <-ended; err != nil {
+		d.log.Warn("the claims were not given up; they end by themselves", "err", err)
+	}
+	return next, nil
 }
 
 // await returns the configuration that is to replace w, or nil after ctx ended. A

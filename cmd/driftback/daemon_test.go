@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -50,19 +51,32 @@ func (w *world) start() *running {
 	r := &running{w: w, url: "http://" + addr, stop: stop, done: make(chan int, 1), out: &safeBuffer{}}
 	go func() { r.done <- run(ctx, []string{"--config", w.conf, "run"}, r.out, r.out) }()
 	w.t.Cleanup(func() {
-		if stop(); w.t.Failed() {
+		if w.t.Failed() {
+			_, body := r.tryGet("/metrics")
+			w.t.Log(body)
 			w.t.Log(r.out.String())
 		}
+		stop()
 	})
 	eventually(w.t, "the daemon to be ready", func() bool {
-		res, err := http.Get(r.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer res.Body.Close()
-		return res.StatusCode == http.StatusOK
+		code, _ := r.tryGet("/readyz")
+		return code == http.StatusOK
 	})
 	return r
+}
+
+// tryGet returns nothing where the daemon does not answer.
+func (r *running) tryGet(path string) (int, string) {
+	res, err := http.Get(r.url + path)
+	if err != nil {
+		return 0, ""
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, ""
+	}
+	return res.StatusCode, string(b)
 }
 
 // metric reports whether /metrics has the line.
@@ -173,7 +187,10 @@ func TestTwoDaemons(t *testing.T) {
 	w.pull()
 	w.write(w.in("b.yml"), "b: 2\n")
 	w.commit("Two")
-	eventually(t, "the deployment", func() bool { return w.read(w.liveFile("b.yml")) == "b: 2\n" })
+	const deployed = `driftback_deployments_total{environment="prod",result="success",trigger="merge"} 1`
+	eventually(t, "the deployment", func() bool { return d.metric(deployed) || e.metric(deployed) })
+	require.Equal(t, "b: 2\n", w.read(w.liveFile("b.yml")))
+	require.False(t, d.metric(deployed) && e.metric(deployed), "it is deployed once")
 	d.end()
 	e.end()
 	require.Equal(t, 2, strings.Count(w.driftback(exitDone, "pulls", "list", "--state", "all"), "\n"))

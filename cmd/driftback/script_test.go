@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"world":   makeWorld,
 			"readme":  readmeCommands,
 			"told":    told,
 			"publish": publish,
@@ -104,6 +105,21 @@ func told(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the README says that this is shown next, and it is not: %q", line)
 		}
 		out = out[i+1:]
+	}
+}
+
+// makeWorld makes config.git with a first commit and clone, a clone of it.
+func makeWorld(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: world")
+	}
+	for _, args := range [][]string{
+		{"init", "-q", "--bare", "-b", "main", "config.git"},
+		{"-c", "init.defaultBranch=main", "clone", "-q", "config.git", "clone"},
+		{"-C", "clone", "commit", "-q", "--allow-empty", "-m", "First commit"},
+		{"-C", "clone", "push", "-q", "origin", "HEAD:main"},
+	} {
+		ts.Check(ts.Exec("git", args...))
 	}
 }
 

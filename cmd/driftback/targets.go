@@ -144,6 +144,9 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 		}
 		m.Deployed(env, outcome, trigger(d))
 	}
+	if r.Halt != nil {
+		m.Held(env, map[string]int{"halt": r.Observed})
+	}
 	if r.Err != nil {
 		return // what was known stays known
 	}
@@ -153,7 +156,9 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 	}
 	m.Drifted(env, drift, r.OldestDrift)
 	m.Conflicts(env, r.Conflicts)
-	m.Held(env, map[string]int{"any": len(r.Held)})
+	if r.Halt == nil {
+		m.Held(env, map[string]int{"plan": len(r.Held)})
+	}
 	m.Suspended(env, r.Suspended)
 	m.Applied(env, r.Commit)
 	pulls := map[string]int{}

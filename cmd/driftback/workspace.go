@@ -16,6 +16,7 @@ import (
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge/local"
+	"github.com/driftback/driftback/vendors"
 )
 
 // A workspace is the configuration with what it names opened: the repository and
@@ -86,13 +87,7 @@ func (w *workspace) openStore(ctx context.Context, use use) error {
 	if options.Dir, err = mirrorDir(r, use); err != nil {
 		return err
 	}
-	w.store, err = gitstore.Open(ctx, options)
-	if use != useDaemon && errors.Is(err, syscall.EAGAIN) {
-		// Another command has the copy: do without one.
-		options.Dir = ""
-		w.store, err = gitstore.Open(ctx, options)
-	}
-	if err != nil {
+	if w.store, err = openStore(ctx, options, use); err != nil {
 		return err
 	}
 	w.onClose("repository", w.store.Close)
@@ -102,6 +97,23 @@ func (w *workspace) openStore(ctx context.Context, use use) error {
 	}
 	w.forge, err = local.Open(w.store, local.Options{User: actor, Logger: w.log})
 	return err
+}
+
+// openStore opens the repository. Where another process has the disposable copy, the daemon
+// waits for a while, as at a restart; a command does without one.
+func openStore(ctx context.Context, o gitstore.Options, use use) (*gitstore.Store, error) {
+	s, err := gitstore.Open(ctx, o)
+	for try := 0; use == useDaemon && errors.Is(err, syscall.EAGAIN) && try < 40; try++ {
+		if err := (vendors.SystemClock{}).Sleep(ctx, 250*time.Millisecond); err != nil {
+			return nil, err
+		}
+		s, err = gitstore.Open(ctx, o)
+	}
+	if use != useDaemon && errors.Is(err, syscall.EAGAIN) {
+		o.Dir = ""
+		s, err = gitstore.Open(ctx, o)
+	}
+	return s, err
 }
 
 // A use is what a workspace is opened for.
