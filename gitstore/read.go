@@ -12,6 +12,9 @@ func (s *Store) CommitAt(id ID) (Commit, error) {
 	for range 8 { // tags of tags
 		o, err := s.object(id)
 		if err != nil {
+			if s.isTip(id) {
+				s.lost(err)
+			}
 			return Commit{}, fmt.Errorf("read commit: %w", err)
 		}
 		if o.Kind != KindTag {

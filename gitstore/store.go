@@ -168,6 +168,18 @@ func (s *Store) Refs() Refs {
 	return maps.Clone(s.refs)
 }
 
+// isTip reports whether a ref is at id.
+func (s *Store) isTip(id ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, tip := range s.refs {
+		if tip == id {
+			return true
+		}
+	}
+	return false
+}
+
 // Atomic reports whether the remote moves several refs together or not at all. It is known after the first Sync.
 func (s *Store) Atomic() bool {
 	s.mu.Lock()
