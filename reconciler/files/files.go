@@ -46,10 +46,13 @@ type Problem struct {
 	Err          error
 }
 
-// Error prints path:line:column: message.
+// Error prints path:line:column: message, as far as these are known.
 func (p Problem) Error() string {
-	if p.Line == 0 {
+	switch {
+	case p.Line == 0:
 		return fmt.Sprintf("%s: %v", p.Path, p.Err)
+	case p.Path == "":
+		return fmt.Sprintf("%d:%d: %v", p.Line, p.Column, p.Err)
 	}
 	return fmt.Sprintf("%s:%d:%d: %v", p.Path, p.Line, p.Column, p.Err)
 }
