@@ -6,6 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # Histories of the simulation, time of each fuzz target.
 N ?= 2000
 FUZZTIME ?= 3s
+BENCH ?= .
 # Pinned here and not in go.mod, so that a linter's dependencies are not the program's.
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PURE = ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
@@ -67,6 +68,9 @@ e2e: ## the stories on real servers: git over HTTP and Prometheus
 simulate: ## N random histories of people, faults and daemons; a failing seed is printed and reproduces
 	$(GO) test -count=1 -timeout 30m ./reconciler/simulation -histories=$(N)
 	@mkdir -p bin && echo "simulation: $(N) histories" >>bin/ran
+
+bench: ## what things cost, with native git and the plain way beside ours in one run
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
 
 clean:
 	rm -rf bin play

@@ -248,13 +248,10 @@ func (c *cli) pullsTurn(verb, short string, turn func(*local.Forge, context.Cont
 
 func (c *cli) pullsComment() *cobra.Command {
 	return &cobra.Command{
-		Use:   "comment NUMBER TEXT",
-		Short: "Comment on a pull request",
-		Long: `Comment on a pull request. Lines that begin with /drift are commands to the daemon:
-/drift accept [KEY…], /drift revert [KEY…], /drift ignore [until DATE] [KEY…].`,
-		Example: `  driftback pulls comment 3 "who raised this limit?"
-  driftback pulls comment 3 "/drift revert file/alerts.yml"`,
-		Args: cobra.ExactArgs(2),
+		Use:     "comment NUMBER TEXT",
+		Short:   "Comment on a pull request",
+		Example: `  driftback pulls comment 3 "who raised this limit?"`,
+		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := pullNumber(args[0])
 			if err != nil {
