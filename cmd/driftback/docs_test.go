@@ -148,3 +148,26 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+var testName = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`")
+
+// Every test that the page of promises names is there.
+func TestPromisesNameTheirTests(t *testing.T) {
+	t.Parallel()
+	has := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9]+)\(`)
+	require.NoError(t, filepath.WalkDir("../..", func(p string, d os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(p, "_test.go") {
+			return err
+		}
+		for _, m := range declared.FindAllStringSubmatch(readDoc(t, p), -1) {
+			has[m[1]] = true
+		}
+		return nil
+	}))
+	found := testName.FindAllStringSubmatch(readDoc(t, docs+"/promises.md"), -1)
+	require.NotEmpty(t, found)
+	for _, m := range found {
+		require.True(t, has[m[1]], "docs/promises.md names %s, which is not there", m[1])
+	}
+}
