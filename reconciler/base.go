@@ -99,9 +99,11 @@ func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
 		if err != nil {
 			continue
 		}
-		ours, err := p.store.IsAncestor(pr.Head, head)
-		if err != nil && !errors.Is(err, gitstore.ErrMissing) {
-			return nil, err
+		ours := head == pr.Head
+		if !ours {
+			if ours, err = p.store.IsAncestor(pr.Head, head); err != nil && !errors.Is(err, gitstore.ErrMissing) {
+				return nil, err
+			}
 		}
 		if ours {
 			return &pulls[i], nil
@@ -254,6 +256,9 @@ func (p *pass) accepted(pr proposal, m merged) error {
 	}
 	if pr.Init {
 		p.st.seen.Adopted = true
+	}
+	if ref := "refs/heads/" + pr.Branch; p.git[ref] == pr.Head {
+		p.pending = append(p.pending, gitstore.Update{Ref: ref, Old: pr.Head}) // its work is done
 	}
 	p.log.Info("pull request merged", "branch", pr.Branch, "objects", len(pr.Keys), "commit", m.after.String())
 	return nil

@@ -37,8 +37,9 @@ type pass struct {
 
 	seen     *resource.Snapshot // what was observed, without what is withheld or unsettled
 	withheld map[resource.Key]string
-	trouble  []Trouble // what could not be read
-	claiming time.Time // when the claim in the working state was made, until it is pushed
+	trouble  []Trouble         // what could not be read
+	pending  []gitstore.Update // moves of refs that travel with the next push, which is before the next effect
+	claiming time.Time         // when the claim in the working state was made, until it is pushed
 
 	report Report
 }

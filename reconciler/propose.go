@@ -114,7 +114,7 @@ func (p *pass) ensure(ctx context.Context, items []Item, accept bool) error {
 			return err
 		}
 	}
-	return p.ensurePull(ctx, i, pr, items)
+	return p.ensurePull(ctx, pr, items)
 }
 
 // slotFor finds the proposal that these objects belong to, or adds one with a free branch name.
@@ -276,7 +276,7 @@ func (p *pass) fromHistory(out map[resource.Key]attribution, open map[resource.K
 }
 
 // ensurePull makes the forge show the proposal, and merges it where people accepted it.
-func (p *pass) ensurePull(ctx context.Context, i int, pr proposal, items []Item) error {
+func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error {
 	text, err := p.pullText(pr, items)
 	if err != nil {
 		return err
@@ -305,7 +305,10 @@ func (p *pass) ensurePull(ctx context.Context, i int, pr proposal, items []Item)
 		}
 		have = &got
 	}
-	p.st.seen.Proposals[i].Number = have.Number
+	if len(p.numbers) > 100 {
+		clear(p.numbers)
+	}
+	p.numbers[pr.Head] = have.Number
 	p.report.Pulls = append(p.report.Pulls, *have)
 	if !pr.Accepted {
 		return nil

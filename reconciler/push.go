@@ -12,20 +12,24 @@ import (
 	"github.com/driftback/driftback/vendors/resource"
 )
 
-// push moves refs, and writes the working state along with them if it differs: in
-// one push where the remote offers atomic ones, else the claim first, then the
-// refs, then the state. Every effect outside the state ref needs the claim.
+// push moves refs, those that are pending before, and writes the working state along with
+// them if it differs: in one push where the remote offers atomic ones, else the claim first, then
+// the refs, then the state. Every effect outside the state ref needs the claim.
 func (p *pass) push(ctx context.Context, why string, extra gitstore.Edit, ups ...gitstore.Update) error {
+	ups = joined(append(slices.Clone(p.pending), ups...))
+	p.pending = nil
 	if len(ups) > 0 {
 		if err := p.claim(); err != nil {
 			return err
 		}
 		if !p.store.Atomic() {
-			if err := p.effect(ctx); err != nil {
+			if err := p.pushClaim(ctx); err != nil {
 				return err
 			}
-			if err := p.move(ctx, ups...); err != nil {
-				return err
+			for _, u := range ups {
+				if err := p.move(ctx, u); err != nil {
+					return err
+				}
 			}
 			ups = nil
 		}
@@ -44,6 +48,49 @@ func (p *pass) push(ctx context.Context, why string, extra gitstore.Edit, ups ..
 	return p.advance(commit, edit)
 }
 
+// pushClaim pushes the claim, if it does not stand in Git yet, and nothing else of the working state.
+func (p *pass) pushClaim(ctx context.Context) error {
+	if p.claiming.IsZero() {
+		return nil
+	}
+	was := newState()
+	if p.environment.state != nil {
+		was = p.environment.state.clone()
+	}
+	was.journal.Owner, was.journal.Deadline = p.st.journal.Owner, p.st.journal.Deadline
+	e := gitstore.Edit{deploymentFile: marshal(was.journal)}
+	c, err := p.writeCommit(p.st.tip, e, gitstore.Signature{}, stateSubject+"claim\n")
+	if err != nil {
+		return err
+	}
+	if err := p.move(ctx, gitstore.Update{Ref: p.refs.state, Old: p.st.tip, New: c.ID}); err != nil {
+		return err
+	}
+	raw := maps.Clone(p.st.raw)
+	raw[deploymentFile] = e[deploymentFile]
+	was.tip, was.raw = c.ID, raw
+	p.st.tip, p.st.raw, p.environment.state = c.ID, raw, was
+	p.claimed, p.claiming = p.claiming, time.Time{}
+	if err := p.base.move(p.store, c.ID); err != nil {
+		return fmt.Errorf("read back the state: %w", err)
+	}
+	return nil
+}
+
+// joined makes one update of several of the same ref, in the order of the first of each.
+func joined(ups []gitstore.Update) []gitstore.Update {
+	var out []gitstore.Update
+	for _, u := range ups {
+		i := slices.IndexFunc(out, func(o gitstore.Update) bool { return o.Ref == u.Ref })
+		if i < 0 {
+			out = append(out, u)
+			continue
+		}
+		out[i].New = u.New
+	}
+	return slices.DeleteFunc(out, func(u gitstore.Update) bool { return u.Old == u.New })
+}
+
 // move pushes the updates.
 func (p *pass) move(ctx context.Context, ups ...gitstore.Update) error {
 	if len(ups) == 0 {
@@ -54,13 +101,20 @@ func (p *pass) move(ctx context.Context, ups ...gitstore.Update) error {
 		return fmt.Errorf("push %s: %w", ups[0].Ref, err)
 	}
 	for _, u := range ups {
-		p.git[u.Ref] = u.New
+		if p.git[u.Ref] = u.New; u.New.IsZero() {
+			delete(p.git, u.Ref)
+		}
 	}
 	return nil
 }
 
 // stateCommit writes the commit that the working state asks for; an empty edit asks for none.
 func (p *pass) stateCommit(why string, extra gitstore.Edit) (gitstore.Commit, gitstore.Edit, error) {
+	for i := range p.st.seen.Proposals {
+		if pr := &p.st.seen.Proposals[i]; pr.Number == 0 {
+			pr.Number = p.numbers[pr.Head]
+		}
+	}
 	e := p.st.edit()
 	maps.Copy(e, extra)
 	if len(p.baseUp) > 0 {
@@ -120,7 +174,7 @@ func (p *pass) flush(ctx context.Context) error {
 	p.st.ids, p.st.idsMoved = ids, p.st.idsMoved || moved
 	e := p.st.edit()
 	delete(e, idsFile)
-	if p.dry || len(e) == 0 && len(p.baseUp) == 0 {
+	if p.dry || len(e) == 0 && len(p.baseUp) == 0 && len(p.pending) == 0 {
 		return nil
 	}
 	return p.push(ctx, "pass", nil)
@@ -143,12 +197,13 @@ func (p *pass) claim() error {
 }
 
 // effect must be called before every effect outside Git's state ref: it makes sure
-// that the claim stands in Git and leaves time for one request.
+// that the claim stands in Git and leaves time for one request, and that what was
+// remembered is there too.
 func (p *pass) effect(ctx context.Context) error {
 	if err := p.claim(); err != nil {
 		return err
 	}
-	if p.claiming.IsZero() {
+	if p.claiming.IsZero() && len(p.pending) == 0 {
 		return nil
 	}
 	if err := p.push(ctx, "claim", nil); err != nil {

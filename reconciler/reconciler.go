@@ -160,12 +160,14 @@ type environment struct {
 	refs    refs
 	wake    atomic.Pointer[worker]
 
-	mu     sync.Mutex
-	want   treeAt // of the tracked branch
-	base   treeAt // of the state ref
-	live   treeAt // of the live branch
-	state  *state // as loaded from the state ref's tip
-	cached bool   // the caches were written down since the start
+	mu    sync.Mutex
+	want  treeAt // of the tracked branch
+	base  treeAt // of the state ref
+	live  treeAt // of the live branch
+	state *state // as loaded from the state ref's tip
+	// numbers are those of pull requests, by the commit at their head: written down with the next state.
+	numbers map[gitstore.ID]int
+	cached  bool // the caches were written down since the start
 	// claimed is when the claim that we hold was taken, by our own clock; zero when we hold none.
 	claimed time.Time
 }
@@ -186,7 +188,7 @@ func newEnvironment(r *Reconciler, e Environment) (*environment, error) {
 	if e.Guard == (plan.Limits{}) {
 		e.Guard = plan.DefaultLimits
 	}
-	env := &environment{Environment: e, r: r, log: r.log.With("env", e.Name), schemas: map[resource.Kind]*resource.Schema{}, raw: map[resource.Kind]bool{}}
+	env := &environment{Environment: e, r: r, log: r.log.With("env", e.Name), schemas: map[resource.Kind]*resource.Schema{}, raw: map[resource.Kind]bool{}, numbers: map[gitstore.ID]int{}}
 	for _, k := range e.Platform.Kinds() {
 		env.kinds = append(env.kinds, k)
 		env.schemas[k.Kind] = k.Schema()

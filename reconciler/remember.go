@@ -16,8 +16,8 @@ import (
 )
 
 // remember commits to the live branch what changed on the platform since the last
-// time, a commit per person and cluster of changes, and pushes it. From then on
-// driftback may overwrite it.
+// time, a commit per person and cluster of changes. It is pushed with the next push, which
+// precedes every effect: from then on driftback may overwrite it.
 func (p *pass) remember(ctx context.Context) error {
 	p.noteIDs(p.seen)
 	changed := p.unrecorded()
@@ -55,9 +55,7 @@ func (p *pass) remember(ctx context.Context) error {
 		return nil
 	}
 	p.log.Info("remembered changes made on the platform", "objects", len(changed), "commit", at.commit.String())
-	if err := p.push(ctx, "remember", nil, gitstore.Update{Ref: p.refs.live, Old: tip, New: at.commit}); err != nil {
-		return err
-	}
+	p.pending = append(p.pending, gitstore.Update{Ref: p.refs.live, Old: tip, New: at.commit})
 	p.live = at
 	p.report.Remembered = len(changed)
 	return nil
