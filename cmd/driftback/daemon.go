@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,14 +105,19 @@ func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace,
 	if err := w.openStore(ctx, useDaemon); err != nil {
 		return nil, err
 	}
-	r, err := w.reconciler(ctx, nil, setup{metrics: d.metrics, onReport: d.report})
+	r, closed, err := w.reconciler(ctx, nil, setup{metrics: d.metrics, onReport: d.report})
 	if err != nil {
 		return nil, err
+	}
+	for _, env := range sortedKeys(closed) {
+		d.log.Error("environment cannot be opened; the others go on", "env", env, "err", closed[env])
+		d.metrics.Reconciled(env, "error", time.Now())
+		d.ready.passed(env, d.cli.redact.text(closed[env].Error()))
 	}
 	d.metrics.Reloaded(true, time.Now())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	next = d.await(ctx, w)
+	next = d.await(ctx, w, sortedKeys(closed))
 	cancel()
 	if err := <-ended; err != nil {
 		d.log.Warn("the claims were not given up; they end by themselves", "err", err)
@@ -120,16 +126,23 @@ func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace,
 }
 
 // await returns the configuration that is to replace w, or nil after ctx ended. A
-// broken file keeps w in use and says so.
-func (d *daemon) await(ctx context.Context, w *workspace) *workspace {
+// broken file keeps w in use and says so. w itself is returned once one of the closed
+// environments can be opened.
+func (d *daemon) await(ctx context.Context, w *workspace, closed []string) *workspace {
 	for {
-		conf, err := d.watch.next(ctx, d.log)
+		conf, err := d.next(ctx, len(closed) > 0)
 		if ctx.Err() != nil {
 			return nil
 		}
-		next := &workspace{path: w.path, src: d.watch.last, config: conf, log: w.log, secrets: w.secrets}
+		if errors.Is(err, context.DeadlineExceeded) {
+			if again := w.renewed(w.config, w.src); again.opensOneOf(ctx, closed) {
+				return again
+			}
+			continue
+		}
+		next := w.renewed(conf, d.watch.last)
 		if err == nil {
-			err = next.tryOpen(ctx)
+			err = next.tryOpen(ctx, closed)
 		}
 		if err != nil {
 			d.metrics.Reloaded(false, time.Now())
@@ -151,10 +164,39 @@ func (d *daemon) await(ctx context.Context, w *workspace) *workspace {
 	}
 }
 
-// tryOpen opens every environment and closes it again, to know that it can be done.
-func (w *workspace) tryOpen(ctx context.Context) error {
+// next waits for another configuration; where some environments are closed, for a while only.
+func (d *daemon) next(ctx context.Context, some bool) (*config, error) {
+	if some {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, openAgain)
+		defer cancel()
+	}
+	return d.watch.next(ctx, d.log)
+}
+
+// renewed is a workspace with nothing opened yet.
+func (w *workspace) renewed(c *config, src []byte) *workspace {
+	return &workspace{path: w.path, src: src, config: c, log: w.log, secrets: w.secrets}
+}
+
+// opensOneOf reports whether one of the environments can be opened, and closes it again.
+func (w *workspace) opensOneOf(ctx context.Context, envs []string) bool {
+	for _, env := range envs {
+		if _, err := w.openTarget(ctx, env, nil); err == nil {
+			return w.close() == nil
+		}
+	}
+	return false
+}
+
+// tryOpen opens every environment and closes it again, to know that it can be done. Those that are
+// away already do not stand in the way of what changes elsewhere.
+func (w *workspace) tryOpen(ctx context.Context, away []string) error {
 	var errs []error
 	for _, name := range sortedKeys(w.config.Environments) {
+		if slices.Contains(away, name) {
+			continue
+		}
 		if _, err := w.openTarget(ctx, name, nil); err != nil {
 			errs = append(errs, err)
 		}

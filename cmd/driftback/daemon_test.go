@@ -42,8 +42,19 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// start runs the daemon, listening on a free port.
+// start runs the daemon, listening on a free port, until it is ready.
 func (w *world) start() *running {
+	w.t.Helper()
+	r := w.launch()
+	eventually(w.t, "the daemon to be ready", func() bool {
+		code, _ := r.tryGet("/readyz")
+		return code == http.StatusOK
+	})
+	return r
+}
+
+// launch runs the daemon, listening on a free port, until it answers.
+func (w *world) launch() *running {
 	w.t.Helper()
 	addr := freePort(w.t)
 	w.write(w.conf, strings.Replace(w.read(w.conf), `listen: "off"`, "listen: "+addr, 1))
@@ -58,8 +69,8 @@ func (w *world) start() *running {
 		}
 		stop()
 	})
-	eventually(w.t, "the daemon to be ready", func() bool {
-		code, _ := r.tryGet("/readyz")
+	eventually(w.t, "the daemon to answer", func() bool {
+		code, _ := r.tryGet("/livez")
 		return code == http.StatusOK
 	})
 	return r
@@ -169,6 +180,29 @@ func TestDaemonReloadsItsConfiguration(t *testing.T) {
 		_, body := get(t, d.url+"/metrics")
 		return !strings.Contains(body, `environment="test"`)
 	})
+	d.end()
+}
+
+// An environment that cannot be opened keeps nobody else waiting, and is taken up once it can be.
+func TestDaemonWithOneEnvironmentAway(t *testing.T) {
+	w := newDirWorld(t, twoFiles)
+	other := filepath.Join(w.dir, "other")
+	w.write(w.conf, w.read(w.conf)+fmt.Sprintf("  test:\n    vendor: directory\n    directory: {root: %q, settle: 50ms}\n    every: 1s\n", other))
+	code, stdout, stderr := w.try("run", "--once")
+	require.Equal(t, exitError, code)
+	require.Contains(t, stdout, "prod: 2 objects, no drift")
+	require.Contains(t, stderr, "environment test: ")
+
+	d := w.launch()
+	w.edit("a.yml", "a: 2\n")
+	eventually(t, "the drift to be counted", func() bool {
+		return d.metric(`driftback_drifted_objects{change="update",environment="prod",kind="file"} 1`)
+	})
+	code, body := d.tryGet("/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Contains(t, body, other)
+	w.write(filepath.Join(other, "z.yml"), "z: 1\n")
+	eventually(t, "the daemon to be ready", func() bool { code, _ := d.tryGet("/readyz"); return code == http.StatusOK })
 	d.end()
 }
 

@@ -46,7 +46,7 @@ func (c *cli) look(ctx context.Context, env string, f func(*reconciler.Reconcile
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	r, err := w.reconciler(ctx, []string{env}, setup{settled: true})
+	r, err := w.one(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -372,7 +372,7 @@ func (c *cli) file(ctx context.Context, env string, q reconciler.Request) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	r, err := w.reconciler(ctx, []string{env}, setup{})
+	r, err := w.one(ctx, env)
 	if err != nil {
 		return err
 	}

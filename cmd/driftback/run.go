@@ -50,18 +50,22 @@ func (c *cli) pass(ctx context.Context, envs []string, once func(*reconciler.Rec
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	r, err := w.reconciler(ctx, envs, setup{settled: true})
+	r, closed, err := w.reconciler(ctx, envs, setup{settled: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close(context.WithoutCancel(ctx))) }()
 	if len(envs) == 0 {
-		envs = r.Environments()
+		envs = sortedKeys(w.config.Environments)
 	}
-	var reports []reconciler.Report
+	reports := []reconciler.Report{}
 	var errs []error
 	held := false
 	for _, env := range envs {
+		if err := closed[env]; err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		report, err := once(r, ctx, env)
 		reports = append(reports, report)
 		held = held || waits(report)

@@ -86,41 +86,61 @@ type setup struct {
 	settled bool
 }
 
-// reconciler opens the named environments, all where none is named, and returns a reconciler of them.
-func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (*reconciler.Reconciler, error) {
+// reconciler opens the named environments, all where none is named, and returns a
+// reconciler of those that could be opened. The others are in closed, with the reason.
+func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (r *reconciler.Reconciler, closed map[string]error, err error) {
 	if len(envs) == 0 {
 		envs = sortedKeys(w.config.Environments)
 	}
+	closed = map[string]error{}
 	var rs []reconciler.Environment
 	for _, name := range envs {
+		e, err := w.config.environment(name)
+		if err != nil {
+			return nil, nil, err
+		}
 		t, err := w.openTarget(ctx, name, s.metrics)
 		if err != nil {
-			return nil, err
+			closed[name] = err
+			continue
 		}
-		e := w.config.Environments[name]
-		rs = append(rs, reconciler.Environment{
-			Name:         name,
-			Platform:     t,
-			Mode:         reconciler.Mode(e.Mode),
-			Every:        time.Duration(e.Every),
-			Branch:       e.Branch,
-			Path:         e.Path,
-			Guard:        e.limits(),
-			OnClose:      strings.TrimPrefix(e.OnClose, "silence"),
-			MergeText:    e.Merge != "ask",
-			Attribution:  e.Attribution,
-			Allow:        e.allow(),
-			AwaitSettled: s.settled,
-		})
+		rs = append(rs, e.reconciled(name, t, s.settled))
 	}
-	return reconciler.New(reconciler.Config{
+	r, err = reconciler.New(reconciler.Config{
 		Store:        w.store,
-		Cache:        w.parsed(),
 		Forge:        w.forge,
 		Environments: rs,
 		Logger:       w.log,
 		OnReport:     s.onReport,
 	})
+	return r, closed, err
+}
+
+// one is reconciler for a single environment, which must open.
+func (w *workspace) one(ctx context.Context, env string) (*reconciler.Reconciler, error) {
+	r, closed, err := w.reconciler(ctx, []string{env}, setup{settled: true})
+	if err == nil {
+		err = closed[env]
+	}
+	return r, err
+}
+
+// reconciled is the environment as the reconciler takes it.
+func (e environment) reconciled(name string, t *vendors.Target, settled bool) reconciler.Environment {
+	return reconciler.Environment{
+		Name:         name,
+		Platform:     t,
+		Mode:         reconciler.Mode(e.Mode),
+		Every:        time.Duration(e.Every),
+		Branch:       e.Branch,
+		Path:         e.Path,
+		Guard:        e.limits(),
+		OnClose:      strings.TrimPrefix(e.OnClose, "silence"),
+		MergeText:    e.Merge != "ask",
+		Attribution:  e.Attribution,
+		Allow:        e.allow(),
+		AwaitSettled: settled,
+	}
 }
 
 func (e environment) allow() credential.Allow {
