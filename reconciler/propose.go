@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/files"
 	"github.com/driftback/driftback/reconciler/plan"
 	"github.com/driftback/driftback/reconciler/report"
 	"github.com/driftback/driftback/vendors/resource"
@@ -26,6 +28,10 @@ func (p *pass) propose(ctx context.Context, d Decision) error {
 	}
 	if len(drift) == 0 && !p.st.seen.Adopted && len(p.st.seen.Proposals) == 0 {
 		p.st.seen.Adopted = true // both sides agree, or Git has only what is yet to be created
+	}
+	drift, err := p.writable(drift)
+	if err != nil {
+		return fmt.Errorf("propose: %w", err)
 	}
 	theirs := p.foreignBranches()
 	accepted, rest := p.splitAccepted(drift, theirs)
@@ -61,6 +67,76 @@ func (p *pass) drift(d Decision) []Item {
 		out = append(out, it)
 	}
 	return out
+}
+
+// writable leaves out what cannot stand in Git, such as an object whose path is taken by a
+// symbolic link there. It is asked once for each head and live value, as asking costs as much as writing.
+func (p *pass) writable(drift []Item) ([]Item, error) {
+	if p.refusedAt != p.head {
+		p.refusedAt, p.refused = p.head, map[resource.Key]refusal{}
+	}
+	over := resource.Overlay{}
+	for _, it := range drift {
+		if r, ok := p.refused[it.Key]; ok && r.live == it.Live {
+			continue
+		}
+		r, err := p.seen.Resource(it.Key)
+		if err != nil {
+			return nil, err
+		}
+		over[it.Key] = r
+	}
+	if !p.proposedAlready(over) {
+		_, err := p.want.tree.Write(over)
+		for _, bad := range keyErrors(err) {
+			p.refused[bad.Key] = refusal{hashAt(over[bad.Key], bad.Key), bad.Err.Error()}
+			err = nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(drift, func(it Item) bool {
+		r, ok := p.refused[it.Key]
+		if ok = ok && r.live == it.Live; ok {
+			p.trouble = append(p.trouble, Trouble{Key: it.Key, Kind: it.Key.Kind, Reason: r.reason})
+		}
+		return ok
+	}), nil
+}
+
+// refusal is why a live value cannot be written to Git.
+type refusal struct {
+	live   resource.Hash
+	reason string
+}
+
+// keyErrors are the objects that a Write left out.
+func keyErrors(err error) []*files.KeyError {
+	if one := (*files.KeyError)(nil); err != nil && errors.As(err, &one) {
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			var out []*files.KeyError
+			for _, e := range many.Unwrap() {
+				out = append(out, keyErrors(e)...)
+			}
+			return out
+		}
+		return []*files.KeyError{one}
+	}
+	return nil
+}
+
+// proposedAlready reports whether all of it stands on branches of ours with this very value.
+func (p *pass) proposedAlready(over resource.Overlay) bool {
+	for k, r := range over {
+		if !slices.ContainsFunc(p.st.seen.Proposals, func(pr proposal) bool {
+			h, ok := pr.Keys[k]
+			return ok && h == hashAt(r, k)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // foreignBranches finds our branches that a person pushed to. They stay as they are, with

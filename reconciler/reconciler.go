@@ -165,6 +165,9 @@ type environment struct {
 	base  treeAt // of the state ref
 	live  treeAt // of the live branch
 	state *state // as loaded from the state ref's tip
+	// refused is what cannot be written to the tracked branch as it is at refusedAt.
+	refused   map[resource.Key]refusal
+	refusedAt gitstore.ID
 	// numbers are those of pull requests, by the commit at their head: written down with the next state.
 	numbers map[gitstore.ID]int
 	cached  bool // the caches were written down since the start
