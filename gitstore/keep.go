@@ -159,6 +159,8 @@ func (s *Store) heal() error {
 	if broken == nil {
 		return nil
 	}
+	s.disking.Lock()
+	defer s.disking.Unlock()
 	if err := s.mirror.empty(); err != nil {
 		return fmt.Errorf("make the copy in %s anew: %w", s.mirror.dir, err)
 	}

@@ -27,7 +27,8 @@ type folder struct {
 
 	mu     sync.Mutex // guards what follows
 	reader *filesystem.Storage
-	packs  time.Time // when the pack folder last changed, as the reader knows it
+	packs  time.Time // when the pack folder had last changed as the reader was opened
+	opened time.Time // when that was
 
 	recent *cache
 }
@@ -43,7 +44,7 @@ func (f *folder) reopen() {
 	if f.reader != nil {
 		_ = f.reader.ObjectStorage.Close() // files that were read only
 	}
-	f.packs = f.packTime()
+	f.opened, f.packs = time.Now(), f.packTime()
 	f.reader = filesystem.NewStorageWithOptions(osfs.New(f.dir, osfs.WithBoundOS()),
 		gitcache.NewObjectLRU(16*gitcache.MiByte), filesystem.Options{KeepDescriptors: true})
 }
@@ -99,7 +100,12 @@ func (f *folder) try(id ID, read func() error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err := read()
-	if err != nil && f.packTime() != f.packs || errors.Is(err, fs.ErrNotExist) {
+	if err == nil {
+		return nil
+	}
+	// Clocks of file systems are coarse: what changed just before the reader was opened may have changed again since.
+	stale := f.packTime() != f.packs || f.opened.Sub(f.packs) < time.Second
+	if stale || errors.Is(err, fs.ErrNotExist) {
 		f.reopen()
 		err = read()
 	}

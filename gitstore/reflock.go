@@ -35,25 +35,37 @@ func (l *local) locks() (*locks, error) {
 	if err := flock(k.ledge); err != nil {
 		return nil, errors.Join(err, k.ledge.Close())
 	}
-	raw, err := os.ReadFile(k.ledge.Name())
-	if err != nil {
+	if err := k.clean(); err != nil {
 		return nil, errors.Join(err, k.ledge.Close())
+	}
+	return k, nil
+}
+
+// clean removes the locks of a process that died. The caller has the flock.
+func (k *locks) clean() error {
+	raw, err := os.ReadFile(k.ledge.Name())
+	if err != nil || len(raw) == 0 {
+		return err
 	}
 	for line := range strings.Lines(string(raw)) {
 		inode, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		path := k.path(name)
+		left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".driftback-*.lock")) // not yet linked to their names
+		if err != nil {
+			return err
+		}
+		for _, name := range left {
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+		}
 		if info, err := os.Stat(path); ok && inode != "" && err == nil && inodeOf(info) == inode {
 			if err := os.Remove(path); err != nil {
-				return nil, errors.Join(err, k.ledge.Close())
+				return err
 			}
 		}
 	}
-	if len(raw) > 0 {
-		if err := k.ledge.Truncate(0); err != nil {
-			return nil, errors.Join(err, k.ledge.Close())
-		}
-	}
-	return k, nil
+	return k.ledge.Truncate(0)
 }
 
 func (k *locks) path(name string) string {

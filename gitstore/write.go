@@ -1,6 +1,7 @@
 package gitstore
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -41,7 +42,7 @@ func (s *Store) keep(d *draft) []ID {
 
 // Write makes a commit: the tree of base with the edit, on top of parents. Nothing is pushed and no ref moves.
 // A zero base is empty. The same arguments at the same time give the same commit. An author without a time has
-// the committer's. The edit's contents must not be changed afterwards.
+// the committer's.
 func (s *Store) Write(base ID, parents []ID, e Edit, author Signature, msg string) (Commit, error) {
 	tree, d, err := s.draft(base, e)
 	if err != nil {
@@ -288,6 +289,7 @@ func (s *Store) editSlot(sl *slot, depth int, d *draft) (entry, error) {
 		}
 		o := newObject(KindBlob, sl.file.content)
 		if o.ID != old.id {
+			o.Data = bytes.Clone(o.Data) // the caller's may change
 			d.add(o)
 		}
 		return entry{mode, name, o.ID}, nil
