@@ -1,0 +1,98 @@
+package reconciler
+
+import (
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// liveHistory walks the live branch backwards, newest first, reading as far as it is asked for.
+type liveHistory struct {
+	p       *pass
+	steps   []liveStep
+	next    gitstore.ID
+	started bool
+}
+
+type liveStep struct {
+	commit gitstore.Commit
+	seen   *resource.Snapshot
+}
+
+// at returns the i-th step back; false where history ends, or is longer than one pass looks.
+func (l *liveHistory) at(i int) (liveStep, bool, error) {
+	for i >= len(l.steps) {
+		if !l.started {
+			l.next, l.started = l.p.live.commit, true
+		}
+		if l.next.IsZero() || i >= maxHistory {
+			return liveStep{}, false, nil
+		}
+		t, err := l.p.live.at(l.p.store, l.next)
+		if err != nil {
+			return liveStep{}, false, err
+		}
+		c, err := l.p.store.CommitAt(l.next)
+		if err != nil {
+			return liveStep{}, false, err
+		}
+		l.steps = append(l.steps, liveStep{commit: c, seen: t.snapshot()})
+		l.next = gitstore.ID{}
+		if len(c.Parents) > 0 {
+			l.next = c.Parents[0]
+		}
+	}
+	return l.steps[i], true, nil
+}
+
+// since returns the values that live has had of k since it was as base says.
+func (l *liveHistory) since(k resource.Key, base resource.Hash) (map[resource.Hash]bool, error) {
+	out := map[resource.Hash]bool{}
+	for i := 0; ; i++ {
+		s, ok, err := l.at(i)
+		if err != nil || !ok {
+			return out, err
+		}
+		h := s.seen.Hash(k)
+		if h == base {
+			return out, nil
+		}
+		out[h] = true
+	}
+}
+
+// value finds the body that live once had of k: what was proposed was remembered before.
+func (l *liveHistory) value(k resource.Key, h resource.Hash) (*resource.Resource, bool, error) {
+	if h.IsZero() {
+		return nil, true, nil
+	}
+	for i := 0; ; i++ {
+		s, ok, err := l.at(i)
+		if err != nil || !ok {
+			return nil, false, err
+		}
+		if s.seen.Hash(k) == h {
+			r, err := s.seen.Resource(k)
+			return r, err == nil, err
+		}
+	}
+}
+
+// change returns the commit that gave k the value that live has now; false where history does not tell.
+func (l *liveHistory) change(k resource.Key) (gitstore.Commit, bool, error) {
+	for i := 0; ; i++ {
+		s, ok, err := l.at(i)
+		if err != nil || !ok {
+			return gitstore.Commit{}, false, err
+		}
+		before, ok, err := l.at(i + 1)
+		if err != nil {
+			return gitstore.Commit{}, false, err
+		}
+		if !ok && !s.seen.Hash(k).IsZero() || ok && before.seen.Hash(k) != s.seen.Hash(k) {
+			return s.commit, true, nil
+		}
+		if !ok {
+			return gitstore.Commit{}, false, nil
+		}
+	}
+}

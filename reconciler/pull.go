@@ -1,0 +1,221 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/reconciler/report"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// whoChanged tells who gave the objects the values that they have: from the platform's word,
+// else from the live branch's trailers.
+func (p *pass) whoChanged(over resource.Overlay) map[resource.Key]attribution {
+	out := make(map[resource.Key]attribution, len(over))
+	open := map[resource.Key]bool{}
+	for k, r := range over {
+		a := attribution{}
+		if r != nil && r.Origin != nil && p.Attribution != "none" {
+			a = attribution{Who: r.Origin.Who, Email: r.Origin.Email, When: r.Origin.When, AuditID: r.Origin.AuditID}
+		}
+		out[k] = a
+		open[k] = a.Who == "" || a.When.IsZero()
+	}
+	p.fromHistory(out, open)
+	return out
+}
+
+// fromHistory completes attributions from the commits of the live branch that made the values.
+// It is a courtesy: what cannot be found stays unknown.
+func (p *pass) fromHistory(out map[resource.Key]attribution, open map[resource.Key]bool) {
+	history := liveHistory{p: p}
+	for _, k := range slices.SortedFunc(maps.Keys(open), resource.Key.Compare) {
+		if !open[k] {
+			continue
+		}
+		c, ok, err := history.change(k)
+		if err != nil {
+			return
+		}
+		if !ok {
+			continue
+		}
+		t, a := report.ParseTrailers(c.Message), out[k]
+		if a.Who == "" {
+			a.Who, a.Email, a.AuditID = t.Who, t.Email, t.AuditID
+		}
+		if a.When.IsZero() {
+			a.When = t.When
+		}
+		out[k] = a
+	}
+}
+
+// ensurePull makes the forge show the proposal, and merges it where people accepted it.
+func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error {
+	text, err := p.pullText(pr, items)
+	if err != nil {
+		return err
+	}
+	want := forge.Pull{
+		Head: pr.Branch, Base: p.Branch, State: forge.Open, Title: text.Title(), Body: text.Body(maxBody),
+		Draft: len(text.Guard) > 0, Labels: []string{"drift", "env/" + p.Name},
+	}
+	if len(text.Guard) > 0 {
+		want.Labels = append(want.Labels, "guard")
+	}
+	have, err := p.openPull(ctx, pr)
+	if err != nil {
+		return err
+	}
+	if have == nil || !samePull(*have, want) {
+		if err := p.effect(ctx); err != nil {
+			return err
+		}
+		got, err := p.r.c.Forge.EnsurePull(ctx, want)
+		if err != nil {
+			return err
+		}
+		if have == nil {
+			p.log.Info("proposed what was changed on the platform", "pull", got.Number, "objects", len(items))
+		}
+		have = &got
+	}
+	if len(p.numbers) > 100 {
+		clear(p.numbers)
+	}
+	p.numbers[pr.Head] = have.Number
+	p.report.Pulls = append(p.report.Pulls, *have)
+	if !pr.Accepted {
+		return nil
+	}
+	return p.mergeAccepted(ctx, *have)
+}
+
+func (p *pass) openPull(ctx context.Context, pr proposal) (*forge.Pull, error) {
+	pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: pr.Branch, State: forge.Open})
+	if err != nil || len(pulls) == 0 {
+		return nil, err
+	}
+	return &pulls[0], nil
+}
+
+func samePull(a, b forge.Pull) bool {
+	return a.Title == b.Title && a.Body == b.Body && a.Draft == b.Draft && a.Base == b.Base && slices.Equal(a.Labels, b.Labels)
+}
+
+func (p *pass) mergeAccepted(ctx context.Context, pull forge.Pull) error {
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
+	_, err := p.r.c.Forge.Merge(ctx, pull.Number, pull.HeadID, "")
+	switch {
+	case err == nil:
+		p.report.Again = 1 // the merge is a commit that the next pass decides on
+		return nil
+	case isRefusal(err):
+		return p.r.c.Forge.EnsureComment(ctx, pull.Number, "accept", "Accepted, and left for a reviewer to merge: "+err.Error()+".")
+	}
+	return err
+}
+
+func (p *pass) pullText(pr proposal, items []Item) (report.Pull, error) {
+	text := report.Pull{Environment: p.Name, Init: pr.Init, Withheld: p.withheld}
+	over := resource.Overlay{}
+	for _, it := range items {
+		r, err := p.seen.Resource(it.Key)
+		if err != nil {
+			return text, err
+		}
+		over[it.Key] = r
+	}
+	who := p.whoChanged(over)
+	var changes []resource.Change
+	for _, it := range items {
+		before, err := p.want.snapshot().Resource(it.Key)
+		if err != nil {
+			return text, err
+		}
+		a := who[it.Key]
+		o := report.Object{
+			Change: resource.Change{Before: before, After: over[it.Key]}, Schema: p.schemas[it.Key.Kind],
+			Who: a.Who, Email: a.Email, When: a.When, AuditID: a.AuditID, Conflicts: it.Conflicts,
+		}
+		if !it.Partner.IsZero() {
+			if over[it.Key] == nil {
+				o.Note = "renamed to " + it.Partner.Name
+			} else {
+				o.Note = "renamed from " + it.Partner.Name
+			}
+		}
+		if o.Change.Before == nil && o.Change.After == nil {
+			continue // gone on both sides: a conflict with base only
+		}
+		changes = append(changes, o.Change)
+		text.Objects = append(text.Objects, o)
+	}
+	if !pr.Init {
+		text.Guard = breachTexts(p.Guard.Check(changes, p.want.snapshot().Len()))
+	}
+	return text, nil
+}
+
+func breachTexts(bs []plan.Breach) []string {
+	var out []string
+	for _, b := range bs {
+		out = append(out, b.String())
+	}
+	return out
+}
+
+// withdraw closes those of our pull requests that propose nothing any more: live agrees with Git again.
+func (p *pass) withdraw(ctx context.Context, wanted [][]Item) error {
+	var left []proposal
+	for _, pr := range p.st.seen.Proposals {
+		needed := slices.ContainsFunc(wanted, func(items []Item) bool { return maps.Equal(pr.Keys, keysOf(items)) })
+		if needed || pr.Foreign && !pr.Closed || pr.Closed && p.stillSilenced(pr) {
+			left = append(left, pr)
+			continue
+		}
+		if err := p.closePull(ctx, pr); err != nil {
+			return fmt.Errorf("withdraw %s: %w", pr.Branch, err)
+		}
+	}
+	p.st.seen.Proposals = left
+	return nil
+}
+
+func (p *pass) stillSilenced(pr proposal) bool {
+	for k, h := range pr.Keys {
+		if p.st.decisions.Silenced[k] == h {
+			if _, ok := p.st.decisions.Silenced[k]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *pass) closePull(ctx context.Context, pr proposal) error {
+	if pr.Closed {
+		return nil
+	}
+	have, err := p.openPull(ctx, pr)
+	if err != nil || have == nil {
+		return err
+	}
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
+	why := fmt.Sprintf("Closed: `%s` and Git agree on these objects again, so there is nothing left to decide here.", p.Name)
+	if err := p.r.c.Forge.EnsureComment(ctx, have.Number, "closed", why); err != nil {
+		return err
+	}
+	have.State = forge.Closed
+	_, err = p.r.c.Forge.EnsurePull(ctx, *have)
+	return err
+}
