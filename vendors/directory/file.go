@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,15 +95,10 @@ func retryEINTR(f func() error) error {
 }
 
 // readFile returns the content of a regular file in the folder fd and its state; errChanged
-// where the state moved while it was read. Files above limit are not read: tooLarge.
+// where the state moved while it was read. Files above limit are not read: unfitError.
 func readFile(fd int, name string, limit int64) ([]byte, info, error) {
-	f, err := openat(fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	switch {
-	case errors.Is(err, unix.ELOOP):
-		return nil, info{}, unfitError("a symbolic link, which is not followed")
-	case errors.Is(err, unix.ENXIO):
-		return nil, info{}, unfitError("not a regular file")
-	case err != nil:
+	f, err := openFile(fd, name)
+	if err != nil {
 		return nil, info{}, err
 	}
 	defer func() { _ = unix.Close(f) }() // read only: nothing to lose
@@ -113,6 +109,33 @@ func readFile(fd int, name string, limit int64) ([]byte, info, error) {
 	if reason := unfit(before, limit); reason != "" {
 		return nil, before, unfitError(reason)
 	}
+	return readOpen(f, before, limit)
+}
+
+// readListed is readFile for a file that was found fit and in this state a moment ago.
+func readListed(fd int, name string, before info, limit int64) ([]byte, info, error) {
+	f, err := openFile(fd, name)
+	if err != nil {
+		return nil, info{}, err
+	}
+	defer func() { _ = unix.Close(f) }() // read only: nothing to lose
+	return readOpen(f, before, limit)
+}
+
+// openFile opens a file for reading. It waits for nobody, whatever the file is.
+func openFile(fd int, name string) (int, error) {
+	f, err := openat(fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return -1, unfitError("a symbolic link, which is not followed")
+	case errors.Is(err, unix.ENXIO):
+		return -1, unfitError("not a regular file")
+	}
+	return f, err
+}
+
+// readOpen reads an open file that was in the state before, and still must be afterwards.
+func readOpen(f int, before info, limit int64) ([]byte, info, error) {
 	content, err := readAll(f, before.size, limit)
 	if err != nil {
 		return nil, before, err
@@ -124,24 +147,24 @@ func readFile(fd int, name string, limit int64) ([]byte, info, error) {
 	return content, after, err
 }
 
-// readAll reads up to one byte more than limit.
+// readAll reads up to one byte more than limit from a regular file of about this size. A read that returns less than
+// there is room for has reached the end, as regular files have it (POSIX read).
 func readAll(fd int, size, limit int64) ([]byte, error) {
 	buf := make([]byte, 0, min(size, limit)+1)
-	for int64(len(buf)) <= limit {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n := 0
+	for {
+		room, n := cap(buf)-len(buf), 0
 		err := retryEINTR(func() (err error) { n, err = unix.Read(fd, buf[len(buf):cap(buf)]); return err })
 		if err != nil {
 			return nil, err
 		}
-		if n == 0 {
-			break
-		}
 		buf = buf[:len(buf)+n]
+		if n < room && (n == 0 || int64(len(buf)) == size) || int64(len(buf)) > limit {
+			return buf, nil
+		}
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, 512)
+		}
 	}
-	return buf, nil
 }
 
 // unfitError says why a file is no configuration, whatever it holds.

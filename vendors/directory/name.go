@@ -76,12 +76,24 @@ func mayContain(glob, dir string) bool {
 	return true
 }
 
-// cover is what the configuration says is looked at.
-type cover struct{ include, exclude []string }
+// gitFolder is where Git keeps its own, in a tree that is also a checkout.
+const gitFolder = ".git"
 
-// cover returns the configured globs, and what is never configuration: Git's own folder and temporary files of ours.
+// cover is what is looked at: what the configuration says, without what is never configuration, Git's own
+// folder and temporary files of ours, of which there are so many globs at the beginning of exclude.
+type cover struct {
+	include, exclude []string
+	never            int
+}
+
 func (c *Config) cover() cover {
-	return cover{include: c.Include, exclude: append([]string{"**/.git/**", "**/" + ours + "*"}, c.Exclude...)}
+	never := []string{"**/" + gitFolder + "/**", "**/" + ours + "*"}
+	return cover{include: c.Include, exclude: append(never, c.Exclude...), never: len(never)}
+}
+
+// configured is covers for names of which no part is Git's folder or ours.
+func (c cover) configured(name string) bool {
+	return resource.Cover{Include: c.include, Exclude: c.exclude[c.never:]}.Covers(name)
 }
 
 func (c cover) covers(name string) bool {

@@ -50,7 +50,7 @@ func (d *Driver) Observe(ctx context.Context, r vendors.Request) (*resource.Snap
 	defer release()
 	s := &scan{
 		d: d, root: fd, known: r.Known, now: d.now(), pass: d.cache.begin(),
-		unknown: map[resource.Key]string{}, listed: map[string]bool{},
+		unknown: map[resource.Key]string{}, listed: make(map[string]bool, r.Known.Len()),
 	}
 	if err := s.folder(ctx, fd, ""); err != nil {
 		return nil, fmt.Errorf("observe %s: %w", Kind, err)
@@ -107,6 +107,9 @@ func (s *scan) entry(ctx context.Context, fd int, name, rel string) error {
 		s.leftover(fd, name, path.Dir(rel))
 		return nil
 	}
+	if name == gitFolder {
+		return nil
+	}
 	st, err := stat(fd, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -122,7 +125,7 @@ func (s *scan) entry(ctx context.Context, fd int, name, rel string) error {
 	case st.link() && leadsToFolder(fd, name) && s.d.cover.descend(rel):
 		s.exclude = append(s.exclude, resource.QuoteGlob(rel)+"/**")
 	}
-	if s.d.cover.covers(rel) {
+	if s.d.cover.configured(rel) {
 		s.file(fd, name, rel, st)
 	}
 	return nil
@@ -150,7 +153,7 @@ func (s *scan) file(fd int, name, rel string, st info) {
 		s.b.Known(resource.Entry{Key: key, Hash: seen.hash, Origin: st.origin()})
 		return
 	}
-	content, read, err := readFile(fd, name, int64(s.d.c.MaxFileSize))
+	content, read, err := readListed(fd, name, st, int64(s.d.c.MaxFileSize))
 	var unfit unfitError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

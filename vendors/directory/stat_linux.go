@@ -2,7 +2,7 @@ package directory
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +29,7 @@ func stat(fd int, name string) (info, error) {
 		mode: uint32(st.Mode), uid: int(st.Uid), gid: int(st.Gid),
 	}
 	if st.Mask&unix.STATX_BTIME != 0 {
-		i.id = fmt.Sprintf("%d:%d", st.Ino, nanos(st.Btime))
+		i.id = strconv.FormatUint(st.Ino, 10) + ":" + strconv.FormatInt(nanos(st.Btime), 10)
 	}
 	return i, nil
 }
