@@ -259,3 +259,17 @@ func edit(r tree, f, edits int, known func(string) bool) error {
 	}
 	return nil
 }
+
+func TestNameLikeOursThatIsNone(t *testing.T) {
+	t.Parallel()
+	r := newTree(t)
+	none := strings.Repeat("0", 12)
+	require.NoError(t, os.MkdirAll(r.path(".driftback-0badcafe-"+none+"-"+none+"-folder"), 0o755))
+	require.NoError(t, os.Symlink("/etc/passwd", r.path(".driftback-0badcafe-"+none+"-"+none+"-link")))
+	r.write(".driftback-notes", "theirs")
+	d := r.open()
+	require.Zero(t, observe(t, d, nil).Len())
+	require.NoError(t, apply(t, d, nil, res("a", "a")))
+	require.Equal(t, "theirs", r.read(".driftback-notes"))
+	require.Len(t, r.files(), 3)
+}

@@ -78,10 +78,8 @@ func New(ctx context.Context, c Config) (vendors.Driver, error) {
 		return nil, fmt.Errorf("directory: root %s: %w", path, err)
 	}
 	d.guard = guards(d.fd)
-	if err := d.recover(ctx); err != nil {
-		_ = unix.Close(d.fd)
-		return nil, fmt.Errorf("directory: root %s: %w", path, err)
-	}
+	// Whoever may only read opens, too: what cannot be put in order now is told by Observe, and by the next change.
+	_ = d.recover(ctx)
 	if c.Reload == nil {
 		return d, nil
 	}

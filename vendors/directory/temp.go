@@ -131,6 +131,9 @@ func (d *Driver) recoverFile(fd int, name string) error {
 		return nil
 	}
 	moved, err := digitsOf(fd, name)
+	if unfit := unfitError(""); errors.As(err, &unfit) {
+		return nil // no file, hence none of ours
+	}
 	if err != nil {
 		return err
 	}
