@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,14 +18,17 @@ import (
 	"github.com/driftback/driftback/vendors/resource"
 )
 
+// maxTyped bounds a typed file, in bytes; a larger one is an error anyway.
+const maxTyped = 64 << 20
+
 func (c *cli) fmtCommand() *cobra.Command {
 	var check bool
 	cmd := &cobra.Command{
 		Use:   "fmt [DIRECTORY]",
 		Short: "Write a clone's files the way driftback does",
-		Long: `Write the files of whole objects in a clone of the repository (default: the directory you are in) the way driftback
-itself does, and list those that changed. Comments in them are lost. Overlays, raw files and files with
-an error are left alone. With --check nothing is written, and the exit code is 2 if something would be.`,
+		Long: `Write the files of a clone of the repository (default: the directory you are in) the way driftback itself does,
+and list those that changed. Comments in them are lost. Raw files and files with an error are left alone.
+With --check nothing is written, and the exit code is 2 if something would be.`,
 		Example: "  driftback fmt\n  driftback fmt --check",
 		GroupID: "look",
 		Args:    cobra.MaximumNArgs(1),
@@ -86,33 +91,25 @@ func (c *cli) formatClone(ctx context.Context, dir string, check bool) (err erro
 	return nil
 }
 
-// canonical adds to edits the files of whole objects that are not in canonical form.
+// canonical adds to edits the typed files below l.Root that are not in canonical form.
+// What cannot be read is left alone: validate tells it.
 func (c *clone) canonical(l files.Layout, edits map[string][]byte) error {
-	tree, err := l.Load(c.files, c.read, files.NewCache())
-	if err != nil {
-		return err
-	}
-	hinted := tree.Renames()
-	for e := range tree.Snapshot().Entries() {
-		paths := tree.Paths(e.Key)
-		i := slices.IndexFunc(l.Kinds, func(k resource.KindInfo) bool { return k.Kind == e.Key.Kind })
-		if _, hint := hinted[e.Key]; hint || len(paths) != 1 || i < 0 || l.Kinds[i].Raw {
-			continue // a hint, which Encode does not write, or bytes that are what they are
+	for _, f := range c.files {
+		rest, ok := strings.CutPrefix(f.Path, l.Root+"/")
+		kind, _, inFolder := strings.Cut(rest, "/")
+		i := slices.IndexFunc(l.Kinds, func(k resource.KindInfo) bool { return string(k.Kind) == kind })
+		if !ok || !inFolder || i < 0 || l.Kinds[i].Raw || f.Mode != 0o100644 || path.Ext(rest) != ".yaml" || path.Base(rest) == ".driftback.yaml" {
+			continue
 		}
-		r, err := tree.Snapshot().Resource(e.Key)
-		if err != nil {
-			return err
+		has, err := c.read(f.ID, maxTyped)
+		if errors.Is(err, files.ErrTooLarge) {
+			continue
 		}
-		_, content, err := files.Encode(l.Kinds[i], *r)
-		if err != nil {
-			return err
-		}
-		has, err := os.ReadFile(filepath.Join(c.dir, filepath.FromSlash(paths[0])))
 		if err != nil {
 			return fmt.Errorf("fmt: %w", err)
 		}
-		if !bytes.Equal(has, content) {
-			edits[paths[0]] = content
+		if content, err := files.Format(l.Kinds[i], has); err == nil && !bytes.Equal(has, content) {
+			edits[f.Path] = content
 		}
 	}
 	return nil

@@ -23,7 +23,7 @@ func (c *cli) logger(least slog.Level) (*slog.Logger, error) {
 	}
 	switch text := c.logFormat == "text" || c.logFormat == "" && isTerminal(c.stderr); {
 	case text:
-		h = tint.NewHandler(c.stderr, &tint.Options{Level: least, TimeFormat: time.TimeOnly, NoColor: !colourful(c.stderr)})
+		h = tint.NewTextHandler(c.stderr, &tint.Options{Level: least, TimeFormat: time.TimeOnly, NoColor: !colourful(c.stderr)})
 	case c.logFormat == "" || c.logFormat == "json":
 		h = slog.NewJSONHandler(c.stderr, &slog.HandlerOptions{Level: least})
 	default:

@@ -112,6 +112,7 @@ func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (r *
 		Environments: rs,
 		Logger:       w.log,
 		OnReport:     s.onReport,
+		Cache:        w.parsed(),
 	})
 	return r, closed, err
 }
