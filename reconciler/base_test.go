@@ -253,3 +253,20 @@ func TestAConflictEndsByMergingNotByAnUnrelatedPush(t *testing.T) {
 	l.live("Q", "a=2")
 	l.quiet()
 }
+
+func TestBrokenRulesStopEverythingButRemembering(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("ignore: 7\n"), path("R"): []byte("a: v2\n")})
+	l.hand("Q", "a=2")
+	before := l.refs()[liveRef]
+	_, err := l.r.Once(ctx, "prod")
+	require.ErrorContains(t, err, "driftback.rules.yaml")
+	require.NotEqual(t, before, l.refs()[liveRef], "what bob changed is in Git")
+	l.live("R", "a=1")
+	require.Empty(t, l.pulls())
+	l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("protect: [\"queue/Z\"]\n")})
+	l.pass()
+	l.live("R", "a=2")
+	require.Equal(t, reconciler.Record, l.verdict("Q"))
+}

@@ -29,11 +29,12 @@ type pass struct {
 	start time.Time
 	dry   bool // look, and change nothing anywhere
 
-	git    gitstore.Refs
-	head   gitstore.ID // of the tracked branch
-	st     *state      // working copy; written by push
-	rules  rules.Rules
-	baseUp resource.Overlay // what base is to become, beyond what the state ref says
+	git      gitstore.Refs
+	head     gitstore.ID // of the tracked branch
+	st       *state      // working copy; written by push
+	rules    rules.Rules
+	badRules error            // why the rules cannot be read
+	baseUp   resource.Overlay // what base is to become, beyond what the state ref says
 
 	seen     *resource.Snapshot // what was observed, without what is withheld or unsettled
 	withheld map[resource.Key]string
@@ -98,6 +99,10 @@ func (p *pass) run(ctx context.Context) error {
 	}
 	if p.st.decisions.Halt != nil {
 		return p.stop(ctx)
+	}
+	if p.badRules != nil {
+		// What is to be ignored and protected is not known: what was seen is kept, and nothing else happens.
+		return errors.Join(p.badRules, p.flush(ctx))
 	}
 	if p.st.journal.Phase != phaseIdle && !p.dry {
 		if err := p.resume(ctx); err != nil {
@@ -172,9 +177,7 @@ func (p *pass) sync(ctx context.Context) error {
 			return fmt.Errorf("sync: read %s: %w", t.to, err)
 		}
 	}
-	if err := p.loadRules(); err != nil {
-		return err
-	}
+	p.badRules = p.loadRules()
 	p.baseUp = resource.Overlay{}
 	return p.checkGit()
 }
@@ -248,7 +251,6 @@ func (p *pass) loadRules() error {
 		p.rules = p.rules.WithSchemas(p.schemas)
 	}
 	if err != nil {
-		// Without its rules an environment could deploy what it was told to leave alone.
 		return fmt.Errorf("%s: %w", rulesFile, err)
 	}
 	return nil
