@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/driftback/driftback/reconciler/report"
-	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -50,7 +49,7 @@ func (c *cli) diff(ctx context.Context, from, to string) (err error) {
 	if _, err := w.store.Sync(ctx); err != nil {
 		return err
 	}
-	targets := map[string]*vendors.Target{}
+	targets := map[string]*platform{}
 	var sides [2]*resource.Snapshot
 	for i, n := range names {
 		if targets[n.env] == nil {

@@ -50,7 +50,7 @@ func parseTime(s string) (time.Time, error) {
 }
 
 // state reads a state. The repository must have been synchronised.
-func (w *workspace) state(ctx context.Context, n stateName, t *vendors.Target) (*resource.Snapshot, error) {
+func (w *workspace) state(ctx context.Context, n stateName, t *platform) (*resource.Snapshot, error) {
 	e, err := w.config.environment(n.env)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 )
 
 // openTarget opens the environment's platform.
-func (w *workspace) openTarget(ctx context.Context, name string, m *metrics.Metrics) (*vendors.Target, error) {
+func (w *workspace) openTarget(ctx context.Context, name string, m *metrics.Metrics) (*platform, error) {
 	e, err := w.config.environment(name)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (w *workspace) openTarget(ctx context.Context, name string, m *metrics.Metr
 		Logger: w.log.With("env", name),
 	})
 	w.onClose("environment "+name, t.Close)
-	return t, nil
+	return narrow(t, e.Kinds), nil
 }
 
 // verdict is a request's outcome as a metric's label.
@@ -127,10 +127,10 @@ func (w *workspace) one(ctx context.Context, env string) (*reconciler.Reconciler
 }
 
 // reconciled is the environment as the reconciler takes it.
-func (e environment) reconciled(name string, t *vendors.Target, settled bool) reconciler.Environment {
+func (e environment) reconciled(name string, p *platform, settled bool) reconciler.Environment {
 	return reconciler.Environment{
 		Name:         name,
-		Platform:     t,
+		Platform:     p,
 		Mode:         reconciler.Mode(e.Mode),
 		Every:        time.Duration(e.Every),
 		Branch:       e.Branch,
