@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 )
@@ -24,7 +23,10 @@ func (k Key) IsZero() bool { return k == Key{} }
 
 // Compare orders keys by kind, then by name, bytewise.
 func (k Key) Compare(o Key) int {
-	return cmp.Or(cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.Name, o.Name))
+	if k.Kind != o.Kind {
+		return strings.Compare(string(k.Kind), string(o.Kind))
+	}
+	return strings.Compare(k.Name, o.Name)
 }
 
 // MarshalText makes keys usable as keys of JSON objects.

@@ -19,11 +19,11 @@ type Entry struct {
 // the scope inside which absence means something, and bodies on demand. It is
 // safe for concurrent use if its body source is. The zero Snapshot has seen nothing.
 type Snapshot struct {
-	scope   Scope
-	tenant  string
-	entries []Entry // sorted by key, unique
-	bodies  map[Key]Spec
-	load    func(Entry) (Spec, error)
+	scope  Scope
+	tenant string
+	chunks []*chunk // by key, unique
+	n      int      // entries
+	load   func(Entry) (Spec, error)
 }
 
 // ErrNoBody says that a snapshot was asked for a body that it neither holds nor can load.
@@ -38,41 +38,44 @@ type Options struct {
 }
 
 // A Builder collects a snapshot. The zero Builder is ready; it is for one goroutine.
-type Builder struct {
-	entries []Entry
-	bodies  map[Key]Spec
+type Builder struct{ rows []row }
+
+// A row is an entry with its body, where there is one.
+type row struct {
+	Entry
+	spec Spec
 }
 
 // Add puts an object with its body.
 func (b *Builder) Add(r Resource) {
-	if b.bodies == nil {
-		b.bodies = map[Key]Spec{}
-	}
-	b.bodies[r.Key] = r.Spec
-	b.entries = append(b.entries, Entry{Key: r.Key, Hash: r.Spec.Hash(), Origin: r.Origin})
+	b.rows = append(b.rows, row{Entry{Key: r.Key, Hash: r.Spec.Hash(), Origin: r.Origin}, r.Spec})
 }
 
 // Known puts an object by its hash alone.
-func (b *Builder) Known(e Entry) { b.entries = append(b.entries, e) }
+func (b *Builder) Known(e Entry) { b.rows = append(b.rows, row{Entry: e}) }
 
 // Snapshot returns what was collected and the keys that were put more than
 // once. Those are left out, and are to be marked Unknown in the scope.
 func (b *Builder) Snapshot(o Options) (s *Snapshot, twice []Key) {
-	slices.SortStableFunc(b.entries, func(x, y Entry) int { return x.Key.Compare(y.Key) })
-	out := make([]Entry, 0, len(b.entries))
-	for i := 0; i < len(b.entries); {
+	byKey := func(x, y row) int { return x.Key.Compare(y.Key) }
+	if !slices.IsSortedFunc(b.rows, byKey) {
+		slices.SortStableFunc(b.rows, byKey)
+	}
+	var x indexer
+	for i := 0; i < len(b.rows); {
 		j := i + 1
-		for j < len(b.entries) && b.entries[j].Key == b.entries[i].Key {
+		for j < len(b.rows) && b.rows[j].Key == b.rows[i].Key {
 			j++
 		}
 		if j == i+1 {
-			out = append(out, b.entries[i])
+			x.add(b.rows[i].Entry, b.rows[i].spec)
 		} else {
-			twice = append(twice, b.entries[i].Key)
+			twice = append(twice, b.rows[i].Key)
 		}
 		i = j
 	}
-	return &Snapshot{scope: o.Scope, tenant: o.Tenant, entries: out, bodies: b.bodies, load: o.Load}, twice
+	x.cut()
+	return &Snapshot{scope: o.Scope, tenant: o.Tenant, chunks: x.chunks, n: x.n, load: o.Load}, twice
 }
 
 // SnapshotOf returns a snapshot of the resources, with bodies. Keys must be unique.
@@ -109,11 +112,18 @@ func (s *Snapshot) Len() int {
 	if s == nil {
 		return 0
 	}
-	return len(s.entries)
+	return s.n
 }
 
-// At returns the i-th entry in key order, 0 ≤ i < Len.
-func (s *Snapshot) At(i int) Entry { return s.entries[i] }
+// At returns the i-th entry in key order, 0 ≤ i < Len. Whoever wants all takes Entries.
+func (s *Snapshot) At(i int) Entry {
+	at := 0
+	for i >= len(s.chunks[at].entries) {
+		i -= len(s.chunks[at].entries)
+		at++
+	}
+	return s.chunks[at].entries[i]
+}
 
 // Entries yields the index in key order.
 func (s *Snapshot) Entries() iter.Seq[Entry] {
@@ -121,12 +131,25 @@ func (s *Snapshot) Entries() iter.Seq[Entry] {
 		if s == nil {
 			return
 		}
-		for _, e := range s.entries {
-			if !yield(e) {
-				return
+		for _, c := range s.chunks {
+			for _, e := range c.entries {
+				if !yield(e) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// find returns the chunk that k is in, or would be in, and its place there. Beyond the
+// last chunk it is that one.
+func (s *Snapshot) find(k Key) (c, i int, ok bool) {
+	c = sort.Search(len(s.chunks), func(i int) bool { return k.Compare(s.chunks[i].last()) <= 0 })
+	if c == len(s.chunks) {
+		return max(0, c-1), 0, false
+	}
+	i, ok = s.chunks[c].find(k)
+	return c, i, ok
 }
 
 // Entry returns what the index holds of k, and whether it is there.
@@ -134,11 +157,11 @@ func (s *Snapshot) Entry(k Key) (Entry, bool) {
 	if s == nil {
 		return Entry{Key: k}, false
 	}
-	i, ok := sort.Find(len(s.entries), func(i int) int { return k.Compare(s.entries[i].Key) })
+	c, i, ok := s.find(k)
 	if !ok {
 		return Entry{Key: k}, false
 	}
-	return s.entries[i], true
+	return s.chunks[c].entries[i], true
 }
 
 // Hash returns the hash of k; zero where it is not listed.
@@ -153,17 +176,20 @@ func (s *Snapshot) Covers(k Key) bool { return s != nil && s.scope.Covers(k) }
 // Spec returns the body of k, which is nil where k is not listed. The result
 // must not be modified. ErrNoBody says that only its hash is known.
 func (s *Snapshot) Spec(k Key) (Spec, error) {
-	e, ok := s.Entry(k)
+	if s == nil {
+		return nil, nil
+	}
+	c, i, ok := s.find(k)
 	if !ok {
 		return nil, nil
 	}
-	if b, ok := s.bodies[k]; ok {
+	if b := s.chunks[c].spec(i); b != nil {
 		return b, nil
 	}
 	if s.load == nil {
 		return nil, fmt.Errorf("%s: %w", k, ErrNoBody)
 	}
-	return s.load(e)
+	return s.load(s.chunks[c].entries[i])
 }
 
 // Resource returns the object with its body; nil where k is not listed.
@@ -182,67 +208,86 @@ func (s *Snapshot) Resource(k Key) (*Resource, error) {
 // An Overlay is a difference to a snapshot: a Resource puts one, nil removes.
 type Overlay map[Key]*Resource
 
-// With returns a snapshot with the overlay laid over s, sharing bodies. The cost
-// is one copy of the index.
+// With returns a snapshot with the overlay laid over s, sharing bodies. It costs
+// what the overlay touches.
 func (s *Snapshot) With(o Overlay) *Snapshot {
 	if len(o) == 0 {
 		return s
 	}
-	keys := make([]Key, 0, len(o))
-	for k := range o {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, Key.Compare)
-	out := &Snapshot{bodies: make(map[Key]Spec, len(o))}
-	var old []Entry
-	if s != nil {
-		out.scope, out.tenant, old = s.scope, s.tenant, s.entries
-		for k, b := range s.bodies {
-			if _, replaced := o[k]; !replaced {
-				out.bodies[k] = b
-			}
+	rows := make([]row, 0, len(o))
+	for k, r := range o {
+		w := row{Entry: Entry{Key: k}}
+		if r != nil {
+			w = row{Entry{Key: k, Hash: r.Spec.Hash(), Origin: r.Origin}, r.Spec}
 		}
-		out.load = s.load
+		rows = append(rows, w)
 	}
-	out.entries = make([]Entry, 0, len(old)+len(keys))
-	for _, k := range keys {
-		i, found := sort.Find(len(old), func(i int) int { return k.Compare(old[i].Key) })
-		out.entries = append(out.entries, old[:i]...)
-		if old = old[i:]; found {
-			old = old[1:]
-		}
-		if r := o[k]; r != nil {
-			out.bodies[k] = r.Spec
-			out.entries = append(out.entries, Entry{Key: k, Hash: r.Spec.Hash(), Origin: r.Origin})
-		}
-	}
-	out.entries = append(out.entries, old...)
-	return out
+	return s.with(rows)
 }
 
 // WithKnown returns a snapshot with the entries laid over s by hash alone; a zero
-// hash removes. Bodies that s holds of them are dropped. The cost is one copy of the index.
+// hash removes. Bodies that s holds of them are dropped. Keys must be unique.
 func (s *Snapshot) WithKnown(es []Entry) *Snapshot {
-	put := make(map[Key]Entry, len(es))
-	o := make(Overlay, len(es))
-	for _, e := range es {
-		put[e.Key] = e
-		o[e.Key] = nil
-		if !e.Hash.IsZero() {
-			o[e.Key] = &Resource{Key: e.Key}
-		}
-	}
-	if len(o) == 0 {
+	if len(es) == 0 {
 		return s
 	}
-	out := s.With(o)
-	for k := range put {
-		delete(out.bodies, k)
-		if i, ok := sort.Find(len(out.entries), func(i int) int { return k.Compare(out.entries[i].Key) }); ok {
-			out.entries[i] = put[k]
-		}
+	rows := make([]row, 0, len(es))
+	for _, e := range es {
+		rows = append(rows, row{Entry: e})
 	}
+	return s.with(rows)
+}
+
+// with lays rows over s; a zero hash removes.
+func (s *Snapshot) with(rows []row) *Snapshot {
+	slices.SortFunc(rows, func(a, b row) int { return a.Key.Compare(b.Key) })
+	out := &Snapshot{}
+	if s != nil {
+		*out = *s
+	}
+	x := indexer{chunks: make([]*chunk, 0, len(out.chunks)+1)}
+	for i, c := range out.chunks {
+		n := len(rows) // of the rows that belong into this chunk
+		if i < len(out.chunks)-1 {
+			last := c.last()
+			n = sort.Search(n, func(i int) bool { return rows[i].Key.Compare(last) > 0 })
+		}
+		if n == 0 {
+			x.keep(c)
+			continue
+		}
+		x.merge(c, rows[:n])
+		rows = rows[n:]
+	}
+	x.merge(&chunk{}, rows)
+	x.cut()
+	out.chunks, out.n = x.chunks, x.n
 	return out
+}
+
+// merge adds a chunk with rows laid over it.
+func (x *indexer) merge(c *chunk, rows []row) {
+	for i, e := range c.entries {
+		for len(rows) > 0 && rows[0].Key.Compare(e.Key) < 0 {
+			x.put(rows[0])
+			rows = rows[1:]
+		}
+		if len(rows) > 0 && rows[0].Key == e.Key {
+			x.put(rows[0])
+			rows = rows[1:]
+			continue
+		}
+		x.add(e, c.spec(i))
+	}
+	for _, r := range rows {
+		x.put(r)
+	}
+}
+
+func (x *indexer) put(r row) {
+	if !r.Hash.IsZero() {
+		x.add(r.Entry, r.spec)
+	}
 }
 
 // WithOptions returns the same index under another scope, tenant or source of bodies.
