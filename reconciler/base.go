@@ -27,6 +27,20 @@ func (p *pass) setBase(k resource.Key, r *resource.Resource) {
 		r = &resource.Resource{Key: k, Spec: r.Spec}
 	}
 	p.baseUp[k] = r
+	delete(p.st.seen.Born, k)
+}
+
+// setBaseNow is setBase with a value that live may never have had: what live was until now is
+// older than it.
+func (p *pass) setBaseNow(k resource.Key, r *resource.Resource) {
+	p.setBase(k, r)
+	if p.seen.Hash(k) == hashAt(r, k) {
+		return
+	}
+	if p.st.seen.Born == nil {
+		p.st.seen.Born = map[resource.Key]gitstore.ID{}
+	}
+	p.st.seen.Born[k] = p.live.commit
 }
 
 // moveBase applies what people decided since the last pass: requests, the fate of our
@@ -55,6 +69,11 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 		pull, err := p.pullOf(ctx, pr)
 		if err != nil {
 			return nil, err
+		}
+		if pull != nil && pull.State != forge.Open {
+			if pr, err = p.asDecided(pr, pull.HeadID); err != nil {
+				return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
+			}
 		}
 		m, merged, err := p.mergeOf(ctx, pr, pull)
 		if err != nil {
@@ -99,7 +118,7 @@ func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
 		if err != nil {
 			continue
 		}
-		ours := head == pr.Head
+		ours := head == pr.Head || slices.ContainsFunc(pr.Former, func(v version) bool { return v.Head == head })
 		if !ours {
 			if ours, err = p.store.IsAncestor(pr.Head, head); err != nil && !errors.Is(err, gitstore.ErrMissing) {
 				return nil, err
@@ -110,6 +129,38 @@ func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
 		}
 	}
 	return nil, nil
+}
+
+// asDecided returns the proposal as it was when people decided about it: they may have
+// merged or closed it while this or another pass was rebuilding its branch. Where that cannot be
+// told, because the head is gone, only what all versions have in common was decided.
+func (p *pass) asDecided(pr proposal, head string) (proposal, error) {
+	id, err := gitstore.ParseID(head)
+	if err != nil {
+		return pr, nil
+	}
+	all := append(slices.Clone(pr.Former), version{Base: pr.Base, Head: pr.Head, Keys: pr.Keys})
+	for _, v := range slices.Backward(all) {
+		within := v.Head == id
+		if !within {
+			if within, err = p.store.IsAncestor(v.Head, id); err != nil && !errors.Is(err, gitstore.ErrMissing) {
+				return pr, err
+			}
+		}
+		if within {
+			pr.Base, pr.Keys = v.Base, v.Keys
+			if v.Head != pr.Head {
+				pr.Foreign = false
+			}
+			return pr, nil
+		}
+	}
+	common := maps.Clone(pr.Keys)
+	for _, v := range all {
+		maps.DeleteFunc(common, func(k resource.Key, h resource.Hash) bool { was, ok := v.Keys[k]; return !ok || was != h })
+	}
+	pr.Keys = common
+	return pr, nil
 }
 
 // merged says where on the tracked branch a pull request came in.
@@ -323,7 +374,7 @@ func (p *pass) caughtUp(inside map[gitstore.ID]bool) error {
 		return err
 	}
 	slices.Reverse(commits)
-	base, had := p.baseNow(), liveHistory{p: p}
+	base, had := p.baseNow(), liveHistory{p: p, born: maps.Clone(p.st.seen.Born)}
 	for _, c := range commits {
 		if err := p.commitCaughtUp(c, base, &had); err != nil {
 			return err

@@ -191,8 +191,8 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 	if now == nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	p.moveWritten(w, foreign, cause)
 	p.takeRead(now, changes)
+	p.moveWritten(w, foreign, cause)
 	state := "success"
 	if cause != "" {
 		state = "failure"
@@ -237,7 +237,7 @@ func (p *pass) moveWritten(w work, foreign map[int]bool, cause string) {
 			continue
 		}
 		for _, k := range touched([]resource.Change{c}) {
-			p.setBase(k, w.want[k])
+			p.setBaseNow(k, w.want[k])
 		}
 	}
 }

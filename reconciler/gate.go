@@ -36,7 +36,7 @@ func (p *pass) decide() (Decision, error) {
 		}
 		var r *resource.Resource
 		if r, err = p.want.snapshot().Resource(it.Key); err == nil {
-			p.setBase(it.Key, r)
+			p.setBaseNow(it.Key, r)
 		}
 		return true
 	})

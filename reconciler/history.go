@@ -8,6 +8,7 @@ import (
 // liveHistory walks the live branch backwards, newest first, reading as far as it is asked for.
 type liveHistory struct {
 	p       *pass
+	born    map[resource.Key]gitstore.ID // see seen.Born
 	steps   []liveStep
 	next    gitstore.ID
 	started bool
@@ -44,7 +45,7 @@ func (l *liveHistory) at(i int) (liveStep, bool, error) {
 	return l.steps[i], true, nil
 }
 
-// since returns the values that live has had of k since it was as base says.
+// since returns the values that live has had of k since it was as base says, or since base was born.
 func (l *liveHistory) since(k resource.Key, base resource.Hash) (map[resource.Hash]bool, error) {
 	out := map[resource.Hash]bool{}
 	for i := 0; ; i++ {
@@ -53,7 +54,7 @@ func (l *liveHistory) since(k resource.Key, base resource.Hash) (map[resource.Ha
 			return out, err
 		}
 		h := s.seen.Hash(k)
-		if h == base {
+		if h == base || s.commit.ID == l.born[k] {
 			return out, nil
 		}
 		out[h] = true

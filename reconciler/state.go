@@ -52,8 +52,11 @@ type seen struct {
 	Tenant string         `json:"tenant,omitempty"`
 	Scope  resource.Scope `json:"scope,omitzero"` // of the reading that gave base
 	// Adopted is set once the first import was merged, or an operator said that Git is to be trusted.
-	Adopted   bool       `json:"adopted,omitempty"`
-	Proposals []proposal `json:"proposals,omitempty"`
+	Adopted bool `json:"adopted,omitempty"`
+	// Born is the tip of the live branch when base came to be, for objects whose base is a value that live
+	// never had as a whole: merged by field, or completed by the platform.
+	Born      map[resource.Key]gitstore.ID `json:"born,omitempty"`
+	Proposals []proposal                   `json:"proposals,omitempty"`
 }
 
 // A proposal is a pull request of ours: what its branch says that live is.
@@ -61,6 +64,8 @@ type proposal struct {
 	Branch string      `json:"branch"`
 	Base   gitstore.ID `json:"base"` // commit of the tracked branch that it was built on
 	Head   gitstore.ID `json:"head"` // commit that we put on the branch
+	// Former are earlier versions of it, oldest first: one of them may be what was merged or closed.
+	Former []version `json:"former,omitempty"`
 	// Keys are the proposed objects with the hash of the live value; zero proposes a deletion.
 	Keys map[resource.Key]resource.Hash `json:"keys"`
 	Init bool                           `json:"init,omitempty"`
@@ -73,6 +78,16 @@ type proposal struct {
 	// Closed is set when a person closed it: its values are silenced.
 	Closed bool `json:"closed,omitempty"`
 }
+
+// A version is what a proposal was before it was rebuilt.
+type version struct {
+	Base gitstore.ID                    `json:"base"`
+	Head gitstore.ID                    `json:"head"`
+	Keys map[resource.Key]resource.Hash `json:"keys"`
+}
+
+// maxVersions bounds how many earlier versions of a proposal are remembered.
+const maxVersions = 5
 
 // decisions are what people decided for this environment.
 type decisions struct {
@@ -229,6 +244,7 @@ func (s *state) clone() *state {
 	c.decisions.Ignored = maps.Clone(s.decisions.Ignored)
 	c.decisions.Accepted = maps.Clone(s.decisions.Accepted)
 	c.decisions.Holds = slices.Clone(s.decisions.Holds)
+	c.seen.Born = maps.Clone(s.seen.Born)
 	c.seen.Proposals = slices.Clone(s.seen.Proposals)
 	for i, p := range c.seen.Proposals {
 		c.seen.Proposals[i].Keys = maps.Clone(p.Keys)

@@ -1,0 +1,94 @@
+package reconciler_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/gitstore/forge/local"
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/mem"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// ask files a request about queues with the live values that they have.
+func (l *loop) ask(do string, names ...string) {
+	l.Helper()
+	l.now = l.now.Add(time.Second)
+	q := reconciler.Request{Do: do, By: "ann", Keys: map[resource.Key]resource.Hash{}}
+	for _, n := range names {
+		h := resource.Hash{}
+		if s, there := l.platform.Get(key(n)); there {
+			h = s.Hash()
+		}
+		q.Keys[key(n)] = h
+	}
+	require.NoError(l, l.r.File(ctx, "prod", q))
+}
+
+// protect makes the forge refuse merges into main by driftback.
+func (l *loop) protect() {
+	l.Helper()
+	l.now = l.now.Add(2 * time.Minute)
+	store := l.open()
+	f, err := local.Open(store, local.Options{Now: l.Now, User: "driftback <driftback@example.invalid>", Protect: []string{"main"}})
+	require.NoError(l, err)
+	l.r, err = reconciler.New(reconciler.Config{Store: store, Forge: f, Clock: l, Environments: []reconciler.Environment{l.env}, Jitter: func() float64 { return 0 }})
+	require.NoError(l, err)
+}
+
+func TestRevertingAMergeByFieldRestores(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1 b=1")
+	l.hand("Q", "a=1 b=2")
+	id := l.commit(map[string]string{"Q": "a=2 b=1"})
+	l.pass()
+	l.live("Q", "a=2 b=2")
+	l.revert(id)
+	l.pass()
+	l.live("Q", "a=1 b=2")
+	require.Equal(t, reconciler.Record, l.verdict("Q"))
+	l.quiet()
+}
+
+func TestRevertingRestoresWhereThePlatformFillsIn(t *testing.T) {
+	t.Parallel()
+	fill := false
+	o := mem.Options{Fill: func(_ resource.Key, s resource.Spec) resource.Spec {
+		if !fill {
+			return s
+		}
+		s = s.Clone()
+		s["x"] = "filled"
+		return s
+	}}
+	l := newLoop(t, o, "Q: a=1")
+	fill = true
+	id := l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.revert(id)
+	l.pass()
+	got, _ := l.platform.Get(key("Q"))
+	require.Equal(t, "v1", got["a"])
+	l.quiet()
+}
+
+// cutOff fails the second write.
+type cutOff struct {
+	*vendors.Target
+	cut *bool
+	n   int
+}
+
+func (c *cutOff) Apply(ctx0 context.Context, ch resource.Change) (resource.Resource, error) {
+	if *c.cut {
+		if c.n++; c.n > 1 {
+			return resource.Resource{}, errors.New("connection lost")
+		}
+	}
+	return c.Target.Apply(ctx0, ch)
+}
