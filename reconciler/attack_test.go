@@ -77,6 +77,15 @@ func TestRevertingRestoresWhereThePlatformFillsIn(t *testing.T) {
 	l.quiet()
 }
 
+func TestTheLastWordWins(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.ask(reconciler.DoSuspend)
+	l.ask(reconciler.DoResume)
+	l.pass()
+	require.False(t, l.last.Suspended)
+}
+
 // cutOff fails the second write.
 type cutOff struct {
 	*vendors.Target

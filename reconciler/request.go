@@ -62,9 +62,11 @@ func (e *environment) amend(ctx context.Context, why string, edit func(*state) (
 	}
 }
 
-// answerRequests carries out what people asked for; it is part of the pass's state change.
+// answerRequests carries out what people asked for, the last word last; it is part of the pass's state change.
 func (p *pass) answerRequests() error {
-	for _, name := range sortedKeys(p.st.requests) {
+	names := sortedKeys(p.st.requests)
+	slices.SortStableFunc(names, func(a, b string) int { return p.st.requests[a].At.Compare(p.st.requests[b].At) })
+	for _, name := range names {
 		q := p.st.requests[name]
 		if err := p.answer(q); err != nil {
 			return fmt.Errorf("request %s: %w", name, err)
