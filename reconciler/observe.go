@@ -182,14 +182,21 @@ func (p *pass) takeScope() {
 			unknown[k] = why
 		}
 	}
-	for e := range p.base.snapshot().Entries() {
-		was, had := old.Kinds[e.Key.Kind]
-		is, has := now.Kinds[e.Key.Kind]
-		if !had || !has || sameCover(was, is) {
-			continue
+	moved := map[resource.Kind]bool{} // kinds whose cover is another now
+	for kind, was := range old.Kinds {
+		if is, has := now.Kinds[kind]; has && !sameCover(was, is) {
+			moved[kind] = true
 		}
-		if _, listed := p.seen.Entry(e.Key); !listed && (!now.Covers(e.Key) || was.Partition != is.Partition) {
-			unknown[e.Key] = "not seen since what is observed was changed"
+	}
+	if len(moved) > 0 {
+		for e := range p.base.snapshot().Entries() {
+			if !moved[e.Key.Kind] {
+				continue
+			}
+			samePart := old.Kinds[e.Key.Kind].Partition == now.Kinds[e.Key.Kind].Partition
+			if _, listed := p.seen.Entry(e.Key); !listed && (!now.Covers(e.Key) || !samePart) {
+				unknown[e.Key] = "not seen since what is observed was changed"
+			}
 		}
 	}
 	// A kind that could not be read this time keeps the cover of the last time.

@@ -40,6 +40,7 @@ type pass struct {
 	withheld map[resource.Key]string
 	trouble  []Trouble         // what could not be read
 	pending  []gitstore.Update // moves of refs that travel with the next push, which is before the next effect
+	idsNew   bool              // the map of ids learnt something in this pass
 	claiming time.Time         // when the claim in the working state was made, until it is pushed
 
 	report Report
@@ -137,7 +138,6 @@ func (p *pass) settle(ctx context.Context) error {
 	if err := p.propose(ctx, d); err != nil {
 		return err
 	}
-	p.st.seen.Head, p.st.seen.Branch, p.st.seen.Path = p.head, p.Branch, p.Path
 	return p.flush(ctx)
 }
 

@@ -170,14 +170,24 @@ func (p *pass) writeCommit(base gitstore.ID, e gitstore.Edit, author gitstore.Si
 // flush writes what is left of the working state at the end of a pass. Ids alone
 // are not worth a commit: they travel with the next change.
 func (p *pass) flush(ctx context.Context) error {
-	ids, moved := p.st.ids.forget(p.seen, p.baseNow())
-	p.st.ids, p.st.idsMoved = ids, p.st.idsMoved || moved
+	p.forgetIDs()
 	e := p.st.edit()
 	delete(e, idsFile)
 	if p.dry || len(e) == 0 && len(p.baseUp) == 0 && len(p.pending) == 0 {
 		return nil
 	}
 	return p.push(ctx, "pass", nil)
+}
+
+// forgetIDs drops the ids that nothing bears any more.
+func (p *pass) forgetIDs() {
+	base := p.baseNow()
+	if !p.idsNew && p.tidied.still(p.seen, base) {
+		return
+	}
+	ids, moved := p.st.ids.forget(p.seen, base)
+	p.st.ids, p.st.idsMoved = ids, p.st.idsMoved || moved
+	p.tidied = tidied{p.seen.Plain(p.live.snapshot()), base.Plain(nil)}
 }
 
 // claim puts this process's claim into the working state, if it holds none that

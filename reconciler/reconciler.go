@@ -170,6 +170,7 @@ type environment struct {
 	refusedAt gitstore.ID
 	// numbers are those of pull requests, by the commit at their head: written down with the next state.
 	numbers map[gitstore.ID]int
+	tidied  tidied
 	cached  bool // the caches were written down since the start
 	// claimed is when the claim that we hold was taken, by our own clock; zero when we hold none.
 	claimed time.Time

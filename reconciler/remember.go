@@ -64,7 +64,7 @@ func (p *pass) remember(ctx context.Context) error {
 // noteIDs keeps the map of ids up to date, in the working state.
 func (p *pass) noteIDs(seen *resource.Snapshot) {
 	ids, moved := p.st.ids.observe(seen)
-	p.st.ids, p.st.idsMoved = ids, p.st.idsMoved || moved
+	p.st.ids, p.st.idsMoved, p.idsNew = ids, p.st.idsMoved || moved, p.idsNew || moved
 }
 
 // unrecorded is the difference between what was observed and what the live branch says. Objects

@@ -88,6 +88,24 @@ func (m idMap) forget(live, base *resource.Snapshot) (next idMap, moved bool) {
 	return next, moved
 }
 
+// tidied is what the map of ids was last looked through for. What is the same since cannot have
+// made an id superfluous.
+type tidied struct{ live, base *resource.Snapshot }
+
+func (t tidied) still(live, base *resource.Snapshot) bool {
+	return t.live != nil && sameKeys(t.live, live) && sameKeys(t.base, base) && t.live.Scope().Equal(live.Scope())
+}
+
+// sameKeys reports whether two indexes list the same objects.
+func sameKeys(a, b *resource.Snapshot) bool {
+	for _, h := range differing(a, b, b) {
+		if h.base.IsZero() || h.want.IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
 // renames finds, on one side, which key that appeared since base is the new name
 // of which key that vanished.
 type renames struct {

@@ -174,32 +174,56 @@ func skipEqual(at *[3]cursor) {
 }
 
 // Sharing returns s with those parts of its index that o has too taken from o, so
-// that they are in memory once. It is for indexes that hold neither bodies nor origins.
+// that they are in memory once. Parts with bodies or origins stay.
 func (s *Snapshot) Sharing(o *Snapshot) *Snapshot {
-	if s == nil || o == nil || s == o {
+	return s.replace(o, false)
+}
+
+// Plain returns the index of s without bodies and origins, sharing with o what o has too.
+func (s *Snapshot) Plain(o *Snapshot) *Snapshot {
+	out := s.replace(o, true)
+	if out == nil {
+		return nil
+	}
+	return &Snapshot{scope: out.scope, tenant: out.tenant, chunks: out.chunks, n: out.n}
+}
+
+// replace returns s with o's chunks where they are equal; s itself where there are none.
+func (s *Snapshot) replace(o *Snapshot, strip bool) *Snapshot {
+	if s == nil || s == o {
 		return s
 	}
-	var chunks []*chunk // a copy of s's as soon as one is another
-	theirs := o.chunks
+	theirs := o.cursor().chunks
+	chunks := make([]*chunk, len(s.chunks))
+	same := true
 	for i, c := range s.chunks {
 		k := c.last()
 		for len(theirs) > 0 && theirs[0] != c && theirs[0].last().Compare(k) < 0 {
 			theirs = theirs[1:]
 		}
-		if len(theirs) == 0 {
-			break
+		if len(theirs) > 0 && theirs[0].plain && theirs[0].sum == c.sum && (c.plain || strip) {
+			chunks[i] = theirs[0]
+		} else if chunks[i] = c; strip {
+			chunks[i] = c.stripped()
 		}
-		if t := theirs[0]; t != c && c.plain && t.plain && t.sum == c.sum {
-			if chunks == nil {
-				chunks = append(make([]*chunk, 0, len(s.chunks)), s.chunks...)
-			}
-			chunks[i] = t
-		}
+		same = same && chunks[i] == c
 	}
-	if chunks == nil {
+	if same {
 		return s
 	}
 	out := *s
 	out.chunks = chunks
 	return &out
+}
+
+// stripped returns the chunk without bodies and origins.
+func (c *chunk) stripped() *chunk {
+	if c.plain {
+		return c
+	}
+	out := &chunk{entries: make([]Entry, len(c.entries)), plain: true, sum: c.sum}
+	for i, e := range c.entries {
+		out.entries[i] = Entry{Key: e.Key, Hash: e.Hash}
+	}
+	return out
 }

@@ -97,6 +97,16 @@ func TestSharing(t *testing.T) {
 	seen := build(&Origin{ID: "1"})
 	require.Same(t, seen, seen.Sharing(a), "origins would be lost")
 	require.Same(t, a, a.Sharing(seen))
+	plain := seen.Plain(b)
+	require.Equal(t, slices.Collect(a.Entries()), slices.Collect(plain.Entries()))
+	same = 0
+	for i, c := range plain.chunks {
+		if c == b.chunks[i] {
+			same++
+		}
+	}
+	require.Equal(t, len(a.chunks)-1, same)
+	require.Nil(t, (*Snapshot)(nil).Plain(a))
 	require.Same(t, a, a.Sharing(nil))
 	require.Nil(t, (*Snapshot)(nil).Sharing(a))
 }
