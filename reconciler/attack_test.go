@@ -3,6 +3,7 @@ package reconciler_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,31 @@ func TestRevertingRestoresWhereThePlatformFillsIn(t *testing.T) {
 	l.pass()
 	got, _ := l.platform.Get(key("Q"))
 	require.Equal(t, "v1", got["a"])
+	l.quiet()
+}
+
+func TestAcceptPartUnderProtection(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.protect()
+	l.hand("Q", "a=2")
+	l.hand("R", "a=2")
+	l.pass()
+	l.ask(reconciler.DoAccept, "Q")
+	l.pass()
+	l.pass()
+	require.Len(t, l.pulls(), 2)
+	l.inGit("Q", "a=1")
+	l.quiet()
+	for _, p := range l.pulls() {
+		if strings.Contains(p.Title, "queue/Q") {
+			_, err := l.forge.MergeWith(ctx, p.Number, local.MergeOptions{})
+			require.NoError(t, err)
+		}
+	}
+	l.pass()
+	l.inGit("Q", "a=2")
+	require.Contains(t, l.pull().Title, "queue/R")
 	l.quiet()
 }
 

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -93,7 +94,7 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error 
 	if !pr.Accepted {
 		return nil
 	}
-	return p.mergeAccepted(ctx, *have)
+	return p.mergeAccepted(ctx, pr, have.Number)
 }
 
 func (p *pass) openPull(ctx context.Context, pr proposal) (*forge.Pull, error) {
@@ -108,19 +109,31 @@ func samePull(a, b forge.Pull) bool {
 	return a.Title == b.Title && a.Body == b.Body && a.Draft == b.Draft && a.Base == b.Base && slices.Equal(a.Labels, b.Labels)
 }
 
-func (p *pass) mergeAccepted(ctx context.Context, pull forge.Pull) error {
+// mergeAccepted merges exactly what was proposed. What the forge refuses is left for a reviewer, and
+// not asked for again before the tracked branch moves.
+func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error {
+	if pr.Left == p.head {
+		return nil
+	}
 	if err := p.effect(ctx); err != nil {
 		return err
 	}
-	_, err := p.r.c.Forge.Merge(ctx, pull.Number, pull.HeadID, "")
+	_, err := p.r.c.Forge.Merge(ctx, number, pr.Head.String(), "")
 	switch {
 	case err == nil:
 		p.report.Again = 1 // the merge is a commit that the next pass decides on
 		return nil
-	case isRefusal(err):
-		return p.r.c.Forge.EnsureComment(ctx, pull.Number, "accept", "Accepted, and left for a reviewer to merge: "+err.Error()+".")
+	case errors.Is(err, forge.ErrMoved):
+		return nil // a person pushed to it just now, or the forge has not seen our push yet
+	case !isRefusal(err):
+		return err
 	}
-	return err
+	for i := range p.st.seen.Proposals {
+		if mine := &p.st.seen.Proposals[i]; mine.Branch == pr.Branch && mine.Head == pr.Head {
+			mine.Left = p.head
+		}
+	}
+	return p.r.c.Forge.EnsureComment(ctx, number, "accept", "Accepted, and left for a reviewer to merge: "+err.Error()+".")
 }
 
 func (p *pass) pullText(pr proposal, items []Item) (report.Pull, error) {

@@ -73,6 +73,8 @@ type proposal struct {
 	Number int `json:"number,omitempty"`
 	// Accepted asks the forge to merge it.
 	Accepted bool `json:"accepted,omitempty"`
+	// Left is where the tracked branch was when the forge refused that: it is left for a reviewer.
+	Left gitstore.ID `json:"left,omitzero"`
 	// Foreign is set when a person pushed to the branch: it is theirs from then on.
 	Foreign bool `json:"foreign,omitempty"`
 	// Closed is set when a person closed it: its values are silenced.
