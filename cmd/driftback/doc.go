@@ -32,6 +32,7 @@
 //	pulls list|show|merge|close|reopen|comment   pull requests of the built-in forge
 //	suspend ENV --reason TEXT   deploy nothing until it is resumed
 //	resume ENV             go on after suspend, a halt or a deployment that did not work
+//	       --plan ID       let exactly this plan pass the guards
 //
 // Other: schema, completion, version.
 //

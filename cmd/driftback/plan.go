@@ -23,10 +23,13 @@ is changed anywhere. With --exit-code the exit code is 2 if something would be d
 		ValidArgsFunction: c.completeEnvironments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.look(cmd.Context(), args[0], func(_ *reconciler.Reconciler, r reconciler.Report) error {
-				if err := c.printPlan(r); err != nil || !exit {
+				if err := c.printPlan(r); err != nil {
 					return err
 				}
-				return planExit(r)
+				if exit {
+					return planExit(r)
+				}
+				return nil
 			})
 		},
 	}
@@ -49,7 +52,7 @@ func (c *cli) printPlan(r reconciler.Report) error {
 	if held == nil {
 		held = []reconciler.Trouble{}
 	}
-	more := map[string]any{"environment": r.Environment, "commit": r.Commit, "held": held}
+	more := map[string]any{"environment": r.Environment, "commit": r.Commit, "planId": r.PlanID, "held": held}
 	if r.Halt != nil {
 		more["halt"] = r.Halt
 	}
