@@ -56,6 +56,9 @@ func (p *pass) moveBase(ctx context.Context) error {
 	if err := p.caughtUp(inside); err != nil {
 		return fmt.Errorf("history of %s: %w", p.Branch, err)
 	}
+	// These commits are decided on together with the proposals that came in by them: a state that has
+	// one without the other would take a pull request's own commits for decisions.
+	p.st.seen.Head, p.st.seen.Branch, p.st.seen.Path = p.head, p.Branch, p.Path
 	p.expire()
 	return nil
 }

@@ -106,7 +106,11 @@ func (p *pass) run(ctx context.Context) error {
 		return errors.Join(p.badRules, p.flush(ctx))
 	}
 	if p.st.journal.Phase != phaseIdle && !p.dry {
-		if err := p.resume(ctx); err != nil {
+		finish := p.resume
+		if p.Mode == Observe {
+			finish = p.abandon
+		}
+		if err := finish(ctx); err != nil {
 			return err
 		}
 	}

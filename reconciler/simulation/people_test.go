@@ -79,6 +79,7 @@ func (w *world) human() {
 	case 11:
 		w.rare()
 	}
+	w.refs() // the checker takes note of main
 }
 
 func (w *world) some() (resource.Key, resource.Spec, bool) {
@@ -320,6 +321,7 @@ func (w *world) request(do string) {
 		return // nothing was ever observed yet
 	}
 	w.stat["requests"]++
+	w.check.asked = append(w.check.asked, w.now)
 	w.logf("ann: asks to %s %v", do, sortedKeys(keys))
 }
 
@@ -345,6 +347,7 @@ func (w *world) resume() bool {
 		return false
 	}
 	must(r.File(ctx, envName, reconciler.Request{Do: reconciler.DoResume, Detail: seen.Halt.Detail, By: "ann"}))
+	w.check.asked = append(w.check.asked, w.now)
 	w.logf("ann: resumes: %s", seen.Halt.Reason)
 	return true
 }

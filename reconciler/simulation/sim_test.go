@@ -64,6 +64,7 @@ func (w *world) peace() {
 	for round := 0; round < 20 && w.failure == nil && !settled; round++ {
 		w.pass(4 * 60)
 		settled = !w.answer() && w.unsettled() == ""
+		w.refs()
 	}
 	if w.failure != nil {
 		return
@@ -126,6 +127,7 @@ func (w *world) unsilence() bool {
 		return w.trustGit(r, seen)
 	}
 	must(r.File(ctx, envName, reconciler.Request{Do: reconciler.DoRevert, Keys: keys, By: "ann"}))
+	w.check.asked = append(w.check.asked, w.now)
 	w.logf("ann: asks to revert what is left: %v", sortedKeys(keys))
 	return true
 }
@@ -141,6 +143,7 @@ func (w *world) trustGit(r *reconciler.Reconciler, seen reconciler.Report) bool 
 		return false
 	}
 	must(r.File(ctx, envName, reconciler.Request{Do: reconciler.DoTrustGit, By: "ann"}))
+	w.check.asked = append(w.check.asked, w.now)
 	w.logf("ann: says that Git is right")
 	return true
 }
