@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge/local"
 	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/vendors"
@@ -112,6 +113,34 @@ func TestTheLastWordWins(t *testing.T) {
 	require.False(t, l.last.Suspended)
 }
 
+func TestAnOpenDeploymentIsNotFinishedInObserveMode(t *testing.T) {
+	t.Parallel()
+	var cut bool
+	o := mem.Options{}
+	l := newLoop(t, o, "Q: a=1", "R: a=1")
+	p := &cutOff{Target: l.env.Platform.(*vendors.Target), cut: &cut}
+	l.env.Platform = p
+	l.restart()
+	l.commit(map[string]string{"Q": "a=2", "R": "a=2"})
+	cut = true
+	l.now = l.now.Add(30 * time.Second)
+	_, err := l.r.Once(ctx, "prod")
+	require.Error(t, err)
+	cut = false
+	l.env.Mode = reconciler.Observe
+	l.restart()
+	w := l.platform.Counts().Writes
+	l.pass()
+	require.Equal(t, w, l.platform.Counts().Writes)
+	l.quiet()
+	l.env.Mode = reconciler.Sync
+	l.restart()
+	l.pass()
+	l.live("Q", "a=2")
+	l.live("R", "a=2")
+	l.quiet()
+}
+
 // cutOff fails the second write.
 type cutOff struct {
 	*vendors.Target
@@ -126,4 +155,28 @@ func (c *cutOff) Apply(ctx0 context.Context, ch resource.Change) (resource.Resou
 		}
 	}
 	return c.Target.Apply(ctx0, ch)
+}
+
+func TestForcePushWhileADeploymentIsOpen(t *testing.T) {
+	t.Parallel()
+	var cut bool
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.env.Platform = &cutOff{Target: l.env.Platform.(*vendors.Target), cut: &cut}
+	l.restart()
+	old := l.refs()[mainRef]
+	l.commit(map[string]string{"Q": "a=2", "R": "a=2"})
+	cut = true
+	_, err := l.r.Once(ctx, "prod")
+	require.Error(t, err)
+	cut = false
+	require.NoError(t, l.git.Push(ctx, gitstore.Update{Ref: mainRef, Old: l.refs()[mainRef], New: old}))
+	rep, err := l.r.Once(ctx, "prod")
+	if errors.Is(err, reconciler.ErrHalted) {
+		require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoResume, Detail: rep.Halt.Detail}))
+	}
+	l.pass()
+	l.pass()
+	l.live("Q", "a=1")
+	l.live("R", "a=1")
+	l.quiet()
 }

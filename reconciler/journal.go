@@ -86,6 +86,23 @@ func (p *pass) resume(ctx context.Context) error {
 	return p.carryOut(ctx, w)
 }
 
+// abandon ends an open deployment where it stands, in an environment that must not be written to any
+// more: what was done is agreement, and what was not is pending.
+func (p *pass) abandon(ctx context.Context) error {
+	if err := p.claim(); err != nil {
+		return err
+	}
+	j := &p.st.journal
+	p.log.Warn("a deployment that was cut off stays as it is: mode is observe", "deployment", j.ID)
+	old, err := p.deploymentFiles()
+	if err != nil {
+		return err
+	}
+	id := j.ID
+	*j = journal{Owner: j.Owner, Deadline: j.Deadline}
+	return p.push(ctx, "deployment "+id+" is left as it stands", old)
+}
+
 // journalled reads one body back from the journal.
 func (p *pass) journalled(i int, side string, k resource.Key, must bool, into **resource.Resource) error {
 	if k.IsZero() {
