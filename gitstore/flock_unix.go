@@ -32,6 +32,16 @@ func tryFlock(f *os.File) error {
 	return err
 }
 
+// unlock gives a file that was locked back, and closes it. Closing alone would leave it locked for as long as a process that
+// is just being started holds a copy.
+func unlock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	if errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
+}
+
 // inodeOf identifies a file that exists.
 func inodeOf(info os.FileInfo) string {
 	st, ok := info.Sys().(*syscall.Stat_t)

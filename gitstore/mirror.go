@@ -60,11 +60,11 @@ func openMirror(dir, url string) (*mirror, Refs, error) {
 			return m, refs, nil
 		}
 		if err := m.folder.close(); err != nil {
-			return nil, nil, errors.Join(err, lock.Close())
+			return nil, nil, errors.Join(err, unlock(lock))
 		}
 	}
 	if err := m.wipe(); err != nil {
-		return nil, nil, errors.Join(err, lock.Close())
+		return nil, nil, errors.Join(err, unlock(lock))
 	}
 	m.folder = openFolder(dir)
 	return m, Refs{}, nil
@@ -289,7 +289,7 @@ func (m *mirror) join(packs []packName) error {
 }
 
 // close gives the folder free.
-func (m *mirror) close() error { return errors.Join(m.folder.close(), m.lock.Close()) }
+func (m *mirror) close() error { return errors.Join(m.folder.close(), unlock(m.lock)) }
 
 // damaged reports whether an error of reading an object means that the mirror is not what it promises.
 func damaged(err error) bool {

@@ -342,3 +342,19 @@ func TestRepackedMeanwhile(t *testing.T) {
 	}
 	fsck(t, bare)
 }
+
+// A repository may borrow objects of another.
+func TestAlternates(t *testing.T) {
+	t.Parallel()
+	h := newHosted(t)
+	first := h.fill(t)
+	fork := filepath.Join(t.TempDir(), "fork.git")
+	git(t, t.TempDir(), "clone", "-q", "--bare", "--shared", h.bare, fork)
+	s := open(t, Options{URL: fork})
+	_, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.Len(t, listing(t, s, first), 50)
+	_, err = s.Commit(t.Context(), mainRef, first, Edit{"d0/f0": nil}, ann, "less")
+	require.NoError(t, err)
+	fsck(t, fork)
+}

@@ -46,7 +46,8 @@ func (f *folder) reopen() {
 	}
 	f.opened, f.packs = time.Now(), f.packTime()
 	f.reader = filesystem.NewStorageWithOptions(osfs.New(f.dir, osfs.WithBoundOS()),
-		gitcache.NewObjectLRU(16*gitcache.MiByte), filesystem.Options{KeepDescriptors: true})
+		gitcache.NewObjectLRU(16*gitcache.MiByte),
+		filesystem.Options{KeepDescriptors: true, AlternatesFS: osfs.New("/", osfs.WithBoundOS())})
 }
 
 // refresh makes packs visible that were added to the folder.
@@ -188,7 +189,8 @@ func (f *folder) addLoose(o Object) (string, error) {
 	name := o.ID.String()
 	dir := filepath.Join(f.dir, "objects", name[:2])
 	path := filepath.Join(dir, name[2:])
-	if _, err := os.Stat(path); err == nil {
+	now := time.Now()
+	if err := os.Chtimes(path, now, now); err == nil { // it is there: git gc must not take it for old
 		return dir, nil
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Commit adds to ref, whose tip must be base, a commit with the edit, and pushes it: ErrStale if the tip moved. A zero
@@ -59,6 +60,9 @@ func (s *Store) pushOnce(ctx context.Context, ups []Update) error {
 	out, err := s.outgoing(ups)
 	if err != nil {
 		return fmt.Errorf("push to %s: %w", s.remote, err)
+	}
+	if s.inPlace { // what was too much for memory is there already
+		out.IDs = slices.DeleteFunc(out.IDs, func(id ID) bool { _, ok := s.fresh.get(id); return !ok })
 	}
 	timed, busy := begin(ctx, s.opt.Timeout)
 	defer busy.close()

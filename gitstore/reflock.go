@@ -36,7 +36,7 @@ func (l *local) locks() (*locks, error) {
 		return nil, errors.Join(err, k.ledge.Close())
 	}
 	if err := k.clean(); err != nil {
-		return nil, errors.Join(err, k.ledge.Close())
+		return nil, errors.Join(err, unlock(k.ledge))
 	}
 	return k, nil
 }
@@ -141,5 +141,5 @@ func (k *locks) release() error {
 	for name := range k.held {
 		errs = append(errs, os.Remove(k.path(name)))
 	}
-	return errors.Join(append(errs, k.ledge.Truncate(0), k.ledge.Close())...)
+	return errors.Join(append(errs, k.ledge.Truncate(0), unlock(k.ledge))...)
 }

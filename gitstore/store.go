@@ -25,7 +25,7 @@ type Options struct {
 	// Prefixes of the refs to follow; nil means refs/heads/, refs/driftback/ and refs/notes/.
 	Prefixes  []string
 	Committer Signature        // of every commit; When comes from Now
-	Now       func() time.Time // default time.Now
+	Now       func() time.Time // default time.Now; may be called concurrently
 	Logger    *slog.Logger     // default discards
 	Timeout   time.Duration    // of one request to the remote; default 60 s
 	Remote    Remote           // used instead of URL: for tests and simulations

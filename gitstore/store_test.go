@@ -3,6 +3,7 @@ package gitstore
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 
 // clock returns a time source that moves one second with every call.
 func clock() func() time.Time {
-	t := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return func() time.Time { t = t.Add(time.Second); return t }
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var ticks atomic.Int64
+	return func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Second) }
 }
 
 func openMemory(t testing.TB, r Remote) *Store {
@@ -106,5 +108,22 @@ func BenchmarkMemoryPass(b *testing.B) {
 		c, err = s.Commit(ctx, mainRef, c.ID, Edit{"environments/prod/queue/q3.yaml": fmt.Append(nil, i)}, Signature{Name: "a"}, "m")
 		require.NoError(b, err)
 		require.NoError(b, s.Files(c.ID, "environments/prod", func(File) error { return nil }))
+	}
+}
+
+// One change in a folder of 50,000, without disk and network.
+func BenchmarkWriteInLargeFolder(b *testing.B) {
+	s := openMemory(b, NewMemoryRemote())
+	e := Edit{}
+	for i := range 50_000 {
+		e[fmt.Sprintf("environments/prod/queue/queue-%06d.yaml", i)] = []byte("x")
+	}
+	c, err := s.Write(ID{}, nil, e, ann, "m")
+	require.NoError(b, err)
+	i := 0
+	for b.Loop() {
+		i++
+		_, err := s.WriteTree(c.ID, Edit{fmt.Sprintf("environments/prod/queue/queue-%06d.yaml", i*7919%50_000): fmt.Append(nil, i)})
+		require.NoError(b, err)
 	}
 }
