@@ -3,7 +3,6 @@ package reconciler_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -43,102 +42,59 @@ func (l *loop) protect() {
 	require.NoError(l, err)
 }
 
-func TestRevertingAMergeByFieldRestores(t *testing.T) {
-	t.Parallel()
-	l := newLoop(t, mem.Options{}, "Q: a=1 b=1")
-	l.hand("Q", "a=1 b=2")
-	id := l.commit(map[string]string{"Q": "a=2 b=1"})
-	l.pass()
-	l.live("Q", "a=2 b=2")
-	l.revert(id)
-	l.pass()
-	l.live("Q", "a=1 b=2")
-	require.Equal(t, reconciler.Record, l.verdict("Q"))
-	l.quiet()
-}
-
-func TestRevertingRestoresWhereThePlatformFillsIn(t *testing.T) {
-	t.Parallel()
-	fill := false
-	o := mem.Options{Fill: func(_ resource.Key, s resource.Spec) resource.Spec {
-		if !fill {
-			return s
-		}
-		s = s.Clone()
-		s["x"] = "filled"
-		return s
-	}}
-	l := newLoop(t, o, "Q: a=1")
-	fill = true
-	id := l.commit(map[string]string{"Q": "a=2"})
-	l.pass()
-	l.revert(id)
-	l.pass()
-	got, _ := l.platform.Get(key("Q"))
-	require.Equal(t, "v1", got["a"])
-	l.quiet()
-}
-
-func TestAcceptPartUnderProtection(t *testing.T) {
+func TestAcceptAllMerges(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
-	l.protect()
 	l.hand("Q", "a=2")
-	l.hand("R", "a=2")
 	l.pass()
 	l.ask(reconciler.DoAccept, "Q")
 	l.pass()
 	l.pass()
-	require.Len(t, l.pulls(), 2)
-	l.inGit("Q", "a=1")
+	l.inGit("Q", "a=2")
+	require.Empty(t, l.pulls())
 	l.quiet()
-	for _, p := range l.pulls() {
-		if strings.Contains(p.Title, "queue/Q") {
-			_, err := l.forge.MergeWith(ctx, p.Number, local.MergeOptions{})
-			require.NoError(t, err)
-		}
-	}
+}
+
+func TestAcceptOneWhileAnotherDrifts(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	l.hand("R", "a=2")
+	l.ask(reconciler.DoAccept, "Q")
+	l.pass()
 	l.pass()
 	l.inGit("Q", "a=2")
+	l.inGit("R", "a=1")
 	require.Contains(t, l.pull().Title, "queue/R")
 	l.quiet()
 }
 
-func TestTheLastWordWins(t *testing.T) {
+func TestAFirstPassThatReadsNothingAdoptsNothing(t *testing.T) {
 	t.Parallel()
-	l := newLoop(t, mem.Options{}, "Q: a=1")
-	l.ask(reconciler.DoSuspend)
-	l.ask(reconciler.DoResume)
+	l := newLoop(t, mem.Options{})
+	l.commit(map[string]string{"Q": "a=1", "R": "a=1"})
+	require.NoError(t, l.platform.Put(key("S"), spec("a=9"), "bob"))
+	l.platform.Fail("queue", errors.New("down"))
 	l.pass()
-	require.False(t, l.last.Suspended)
+	l.platform.Fail("queue", nil)
+	l.pass()
+	l.pass()
+	l.live("Q", "")
+	require.Contains(t, l.pull().Title, "")
 }
 
-func TestAnOpenDeploymentIsNotFinishedInObserveMode(t *testing.T) {
+func TestIgnoringTheFirstImportAdoptsNothing(t *testing.T) {
 	t.Parallel()
-	var cut bool
-	o := mem.Options{}
-	l := newLoop(t, o, "Q: a=1", "R: a=1")
-	p := &cutOff{Target: l.env.Platform.(*vendors.Target), cut: &cut}
-	l.env.Platform = p
-	l.restart()
-	l.commit(map[string]string{"Q": "a=2", "R": "a=2"})
-	cut = true
-	l.now = l.now.Add(30 * time.Second)
-	_, err := l.r.Once(ctx, "prod")
-	require.Error(t, err)
-	cut = false
-	l.env.Mode = reconciler.Observe
-	l.restart()
-	w := l.platform.Counts().Writes
+	l := newLoop(t, mem.Options{})
+	l.commit(map[string]string{"Q": "a=1"})
+	require.NoError(t, l.platform.Put(key("S"), spec("a=9"), "bob"))
 	l.pass()
-	require.Equal(t, w, l.platform.Counts().Writes)
-	l.quiet()
-	l.env.Mode = reconciler.Sync
-	l.restart()
+	l.ask(reconciler.DoIgnore, "S")
 	l.pass()
-	l.live("Q", "a=2")
-	l.live("R", "a=2")
-	l.quiet()
+	l.pass()
+	l.pass()
+	l.live("Q", "")
 }
 
 // cutOff fails the second write.
@@ -178,5 +134,27 @@ func TestForcePushWhileADeploymentIsOpen(t *testing.T) {
 	l.pass()
 	l.live("Q", "a=1")
 	l.live("R", "a=1")
+	l.quiet()
+}
+
+func TestForeignBranchThenLiveChangesAgain(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.hand("R", "a=2")
+	l.pass()
+	first := l.pull()
+	head := "refs/heads/" + first.Head
+	theirs := l.edit(head, gitstore.Edit{path("Q"): []byte("a: v3\n")})
+	l.hand("Q", "a=4")
+	l.pass()
+	require.Len(t, l.pulls(), 2)
+	require.Equal(t, theirs, l.refs()[head])
+	l.quiet()
+	l.hand("Q", "a=1")
+	l.hand("R", "a=1")
+	l.pass()
+	require.Equal(t, first.Head, l.pull().Head, "never closed by us")
+	require.Equal(t, theirs, l.refs()[head])
 	l.quiet()
 }

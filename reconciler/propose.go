@@ -24,7 +24,7 @@ func (p *pass) propose(ctx context.Context, d Decision) error {
 	if p.dry || p.st.decisions.Suspended != nil {
 		return nil
 	}
-	if len(drift) == 0 && !p.st.seen.Adopted && len(p.st.seen.Proposals) == 0 {
+	if !p.st.seen.Adopted && p.report.Drifted == 0 && p.sawKinds() && len(p.st.seen.Proposals) == 0 {
 		p.st.seen.Adopted = true // both sides agree, or Git has only what is yet to be created
 	}
 	drift, err := p.writable(drift)
@@ -45,6 +45,15 @@ func (p *pass) propose(ctx context.Context, d Decision) error {
 		}
 	}
 	return p.withdraw(ctx, wanted)
+}
+
+// sawKinds reports whether every kind was read.
+func (p *pass) sawKinds() bool {
+	read := p.seen.Scope().Kinds
+	return !slices.ContainsFunc(p.kinds, func(k resource.KindInfo) bool {
+		_, ok := read[k.Kind]
+		return !ok && !k.ReferenceOnly
+	})
 }
 
 // drift is what there is to propose, in key order; it also counts what is silenced.
@@ -200,6 +209,7 @@ func (p *pass) slotFor(items []Item, accept bool) int {
 			continue
 		}
 		if maps.Equal(pr.Keys, keys) {
+			p.st.seen.Proposals[i].Accepted = accept
 			return i
 		}
 		if pr.Accepted == accept && best < 0 {
