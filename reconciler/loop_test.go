@@ -33,6 +33,7 @@ type loop struct {
 	env      reconciler.Environment
 	r        *reconciler.Reconciler
 	last     reconciler.Report
+	watch    *counted // between the reconciler and the remote; nil for none
 }
 
 const (
@@ -82,7 +83,11 @@ func newLoop(t *testing.T, o mem.Options, queues ...string) *loop {
 }
 
 func (l *loop) open() *gitstore.Store {
-	s, err := gitstore.Open(ctx, gitstore.Options{Remote: l.remote, Now: l.Now, Committer: gitstore.Signature{Name: "driftback", Email: "driftback@example.invalid"}})
+	var remote gitstore.Remote = l.remote
+	if l.watch != nil {
+		remote = l.watch
+	}
+	s, err := gitstore.Open(ctx, gitstore.Options{Remote: remote, Now: l.Now, Committer: gitstore.Signature{Name: "driftback", Email: "driftback@example.invalid"}})
 	require.NoError(l, err)
 	return s
 }
