@@ -104,34 +104,50 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 	return inside, nil
 }
 
-// pullOf finds the pull request of a proposal, which may not exist yet.
+// pullOf finds the pull request of a proposal, which may not exist yet. Where there are two,
+// because one was decided while the other was made, the decided one counts; open is closed then.
 func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
 	pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: pr.Branch})
 	if err != nil {
 		return nil, fmt.Errorf("pull requests of %s: %w", pr.Branch, err)
 	}
+	var best *forge.Pull
 	for i, pull := range pulls {
-		if pr.Number != 0 {
-			if pull.Number == pr.Number {
-				return &pulls[i], nil
-			}
-			continue
-		}
-		head, err := gitstore.ParseID(pull.HeadID)
+		ours, err := p.proposedBy(pr, pull)
 		if err != nil {
+			return nil, err
+		}
+		if !ours {
 			continue
 		}
-		ours := head == pr.Head || slices.ContainsFunc(pr.Former, func(v version) bool { return v.Head == head })
-		if !ours {
-			if ours, err = p.store.IsAncestor(pr.Head, head); err != nil && !errors.Is(err, gitstore.ErrMissing) {
-				return nil, err
+		if best == nil || pull.State == forge.Merged && best.State != forge.Merged {
+			if best != nil && best.State == forge.Open {
+				p.orphans = append(p.orphans, pr.Branch)
 			}
-		}
-		if ours {
-			return &pulls[i], nil
+			best = &pulls[i]
 		}
 	}
-	return nil, nil
+	return best, nil
+}
+
+// proposedBy reports whether a pull request is that of the proposal: by its number, or because its head
+// is a version of ours or built on it.
+func (p *pass) proposedBy(pr proposal, pull forge.Pull) (bool, error) {
+	if pr.Number != 0 && pull.Number == pr.Number {
+		return true, nil
+	}
+	head, err := gitstore.ParseID(pull.HeadID)
+	if err != nil {
+		return false, nil // a head that is gone is nobody's
+	}
+	if head == pr.Head || slices.ContainsFunc(pr.Former, func(v version) bool { return v.Head == head }) {
+		return true, nil
+	}
+	ours, err := p.store.IsAncestor(pr.Head, head)
+	if errors.Is(err, gitstore.ErrMissing) {
+		return false, nil
+	}
+	return ours, err
 }
 
 // asDecided returns the proposal as it was when people decided about it: they may have

@@ -39,6 +39,7 @@ type pass struct {
 	seen     *resource.Snapshot // what was observed, without what is withheld or unsettled
 	withheld map[resource.Key]string
 	trouble  []Trouble         // what could not be read
+	orphans  []string          // branches with an open pull request that nothing is proposed by any more
 	pending  []gitstore.Update // moves of refs that travel with the next push, which is before the next effect
 	idsNew   bool              // the map of ids learnt something in this pass
 	claiming time.Time         // when the claim in the working state was made, until it is pushed

@@ -199,6 +199,14 @@ func (p *pass) withdraw(ctx context.Context, wanted [][]Item) error {
 		}
 	}
 	p.st.seen.Proposals = left
+	for _, branch := range p.orphans {
+		if slices.ContainsFunc(left, func(pr proposal) bool { return pr.Branch == branch && !pr.Closed }) {
+			continue
+		}
+		if err := p.closePull(ctx, proposal{Branch: branch}); err != nil {
+			return fmt.Errorf("withdraw %s: %w", branch, err)
+		}
+	}
 	return nil
 }
 
