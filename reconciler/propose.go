@@ -73,7 +73,41 @@ func (p *pass) drift(d Decision) []Item {
 		}
 		out = append(out, it)
 	}
+	out = append(out, p.lastKnown()...)
+	slices.SortFunc(out, func(a, b Item) int { return a.Key.Compare(b.Key) })
 	return out
+}
+
+// lastKnown is what stays proposed although this reading says nothing about it: not being seen
+// is no reason to withdraw what people are looking at.
+func (p *pass) lastKnown() []Item {
+	var out []Item
+	for _, pr := range p.st.seen.Proposals {
+		if pr.Closed || pr.Foreign {
+			continue
+		}
+		for k, h := range pr.Keys {
+			if p.sees(k) || p.live.snapshot().Hash(k) != h || p.want.snapshot().Hash(k) == h || p.silent(k, h) || p.rules.Ignored(k) {
+				continue
+			}
+			out = append(out, Item{Key: k, Verdict: Record, Live: h})
+		}
+	}
+	return out
+}
+
+// sees reports whether this reading says anything about the object.
+func (p *pass) sees(k resource.Key) bool {
+	_, there := p.seen.Entry(k)
+	return there || p.seen.Covers(k)
+}
+
+// lastSeen is the object as it is proposed: as this reading has it, else as it was seen last.
+func (p *pass) lastSeen(k resource.Key) (*resource.Resource, error) {
+	if p.sees(k) {
+		return p.seen.Resource(k)
+	}
+	return p.live.snapshot().Resource(k)
 }
 
 // writable leaves out what cannot stand in Git, such as an object whose path is taken by a
@@ -87,7 +121,7 @@ func (p *pass) writable(drift []Item) ([]Item, error) {
 		if r, ok := p.refused[it.Key]; ok && r.live == it.Live {
 			continue
 		}
-		r, err := p.seen.Resource(it.Key)
+		r, err := p.lastSeen(it.Key)
 		if err != nil {
 			return nil, err
 		}
@@ -192,6 +226,9 @@ func (p *pass) ensure(ctx context.Context, items []Item, accept bool) error {
 	if err != nil {
 		return err
 	}
+	if fresh && pr.Number+p.numbers[pr.Head] != 0 && slices.ContainsFunc(items, func(it Item) bool { return !p.sees(it.Key) }) {
+		return nil // it stays as it is until all of it is seen again
+	}
 	if !fresh {
 		if pr, err = p.rebuild(ctx, i, items, accept); err != nil || pr.Head.IsZero() {
 			return err
@@ -226,11 +263,22 @@ func (p *pass) slotFor(items []Item, accept bool) int {
 		}
 	}
 	branch := p.refs.drift
-	for n := 2; taken[branch]; n++ {
+	for n := 2; taken[branch] || p.somebodys(branch); n++ {
 		branch = p.refs.drift + "-" + strconv.Itoa(n)
 	}
 	p.st.seen.Proposals = append(p.st.seen.Proposals, proposal{Branch: branch, Accepted: accept})
 	return len(p.st.seen.Proposals) - 1
+}
+
+// somebodys reports whether a branch of one of our names, that no proposal of ours has, ends in a commit
+// of somebody else: one that a person pushed to and closed, or that outlived the state.
+func (p *pass) somebodys(branch string) bool {
+	tip, there := p.git["refs/heads/"+branch]
+	if !there {
+		return false
+	}
+	c, err := p.store.CommitAt(tip)
+	return err != nil || report.ParseTrailers(c.Message).Environment != p.Name
 }
 
 // upToDate reports whether the branch says what live says, and still merges cleanly.
@@ -269,7 +317,7 @@ func (p *pass) upToDate(pr proposal, items []Item) (bool, error) {
 func (p *pass) rebuild(ctx context.Context, i int, items []Item, accept bool) (proposal, error) {
 	over := resource.Overlay{}
 	for _, it := range items {
-		r, err := p.seen.Resource(it.Key)
+		r, err := p.lastSeen(it.Key)
 		if err != nil {
 			return proposal{}, err
 		}

@@ -140,7 +140,7 @@ func (p *pass) pullText(pr proposal, items []Item) (report.Pull, error) {
 	text := report.Pull{Environment: p.Name, Init: pr.Init, Withheld: p.withheld}
 	over := resource.Overlay{}
 	for _, it := range items {
-		r, err := p.seen.Resource(it.Key)
+		r, err := p.lastSeen(it.Key)
 		if err != nil {
 			return text, err
 		}
