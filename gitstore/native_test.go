@@ -352,8 +352,8 @@ func TestHistoryIsThatOfGit(t *testing.T) {
 		bare := newBare(t)
 		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		s := open(t, Options{URL: bare, Now: func() time.Time {
-			now = now.Add(time.Duration(r.IntN(7200)-1800) * time.Second)
-			return now
+			now = now.Add(10 * time.Minute)
+			return now.Add(time.Duration(r.IntN(24*3600)-12*3600) * time.Second)
 		}})
 		tree, err := s.Write(ID{}, nil, Edit{"f": []byte("f")}, ann, "tree")
 		require.NoError(t, err)

@@ -164,6 +164,24 @@ func TestLostRequestsAndAnswers(t *testing.T) {
 	require.Equal(t, Refs{mainRef: c.ID}, s.Refs())
 }
 
+// A silent remote brings nothing and says that all is well.
+type silent struct{ Remote }
+
+func (silent) Fetch(context.Context, Sink, []ID, []ID) error { return nil }
+
+func TestFetchThatBringsNothing(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	memory := NewMemoryRemote()
+	a := openMemory(t, memory)
+	_, err := a.Commit(ctx, mainRef, ID{}, Edit{"a": []byte("1")}, ann, "x")
+	require.NoError(t, err)
+	b := openMemory(t, silent{memory})
+	_, err = b.Sync(ctx)
+	require.ErrorIs(t, err, ErrMissing)
+	require.Empty(t, b.Refs())
+}
+
 func TestPushesOneByOneWhereNotAtomic(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
