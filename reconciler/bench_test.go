@@ -162,6 +162,7 @@ func BenchmarkResidentObject(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			l := crowd(b, n)
 			raw := len(yaml(big(1, 0)))
+			l.last, l.env.Platform.(*watched).last = reconciler.Report{}, nil
 			full := heap()
 			l.r, l.last, l.env.Platform = nil, reconciler.Report{}, nil
 			freed := full - heap()

@@ -101,6 +101,10 @@ func (p *pass) move(ctx context.Context, ups ...gitstore.Update) error {
 		return fmt.Errorf("push %s: %w", ups[0].Ref, err)
 	}
 	for _, u := range ups {
+		if u.Ref == p.refs.live && p.remembered > 0 {
+			p.log.Info("remembered changes made on the platform", "objects", p.remembered, "commit", u.New.String())
+			p.remembered = 0
+		}
 		if p.git[u.Ref] = u.New; u.New.IsZero() {
 			delete(p.git, u.Ref)
 		}
@@ -137,6 +141,7 @@ func (p *pass) advance(c gitstore.Commit, e gitstore.Edit) error {
 	for name, b := range e {
 		switch {
 		case path.Ext(name) != ".json" || path.Dir(name) != "." && path.Dir(name) != requestsDir:
+		case name == idsFile: // too large to be kept twice
 		case b == nil:
 			delete(raw, name)
 		default:
@@ -170,6 +175,8 @@ func (p *pass) writeCommit(base gitstore.ID, e gitstore.Edit, author gitstore.Si
 // flush writes what is left of the working state at the end of a pass. Ids alone
 // are not worth a commit: they travel with the next change.
 func (p *pass) flush(ctx context.Context) error {
+	p.base.share(p.want)
+	p.live.share(p.want)
 	p.forgetIDs()
 	e := p.st.edit()
 	delete(e, idsFile)
@@ -187,7 +194,7 @@ func (p *pass) forgetIDs() {
 	}
 	ids, moved := p.st.ids.forget(p.seen, base)
 	p.st.ids, p.st.idsMoved = ids, p.st.idsMoved || moved
-	p.tidied = tidied{p.seen.Plain(p.live.snapshot()), base.Plain(nil)}
+	p.tidied = tidied{p.seen.Plain(p.want.snapshot()), base.Plain(p.want.snapshot())}
 }
 
 // claim puts this process's claim into the working state, if it holds none that
@@ -232,9 +239,10 @@ func (p *pass) holds(now time.Time) bool {
 		now.Sub(p.claimed) < p.r.c.ClaimFor-p.r.c.RequestTimeout
 }
 
-// release gives the claim up, so that the next process need not wait for its deadline.
+// release gives the claim up, so that the next process need not wait for its deadline; a deployment
+// that was cut off is then finished by whoever comes first.
 func (p *pass) release(ctx context.Context) error {
-	if p.claimed.IsZero() || p.st.journal.Owner != p.r.c.Owner || p.st.journal.Phase != phaseIdle {
+	if p.st.journal.Owner != p.r.c.Owner {
 		return nil
 	}
 	p.st.journal.Owner, p.st.journal.Deadline = "", time.Time{}

@@ -81,6 +81,9 @@ type Config struct {
 	Jitter func() float64
 	// OnReport is called after each pass, by the goroutine that made it.
 	OnReport func(Report)
+	// Redact takes what must not be shown out of texts that come from a platform, before they reach Git, a
+	// forge or a report. Default leaves them as they are.
+	Redact func(string) string
 	// Cache keeps what was parsed of Git's files between runs; nil parses them anew at every start.
 	Cache Cache
 	// Prefix of branches and refs of ours; default driftback.
@@ -129,6 +132,9 @@ func New(c Config) (*Reconciler, error) {
 	if c.Jitter == nil {
 		c.Jitter = randomJitter
 	}
+	if c.Redact == nil {
+		c.Redact = func(s string) string { return s }
+	}
 	if c.Prefix == "" {
 		c.Prefix = "driftback"
 	}
@@ -160,11 +166,12 @@ type environment struct {
 	refs    refs
 	wake    atomic.Pointer[worker]
 
-	mu    sync.Mutex
-	want  treeAt // of the tracked branch
-	base  treeAt // of the state ref
-	live  treeAt // of the live branch
-	state *state // as loaded from the state ref's tip
+	mu      sync.Mutex
+	want    treeAt  // of the tracked branch
+	base    treeAt  // of the state ref
+	live    treeAt  // of the live branch
+	state   *state  // as loaded from the state ref's tip
+	failing failing // the deployment that fails in passing ways
 	// refused is what cannot be written to the tracked branch as it is at refusedAt.
 	refused   map[resource.Key]refusal
 	refusedAt gitstore.ID
@@ -203,7 +210,8 @@ func newEnvironment(r *Reconciler, e Environment) (*environment, error) {
 	if e.Path != "" {
 		own, shared = e.Path+"/"+own, e.Path+"/"+shared
 	}
-	env.want.cache, env.base.cache, env.live.cache = r.loadCache(e.Name+"-want"), r.loadCache(e.Name+"-base"), r.loadCache(e.Name+"-live")
+	cache := r.loadCache(e.Name)
+	env.want.cache, env.base.cache, env.live.cache = cache, cache, cache // most blobs are in all three
 	env.want.layout = files.Layout{Root: own, Shared: shared, Kinds: env.kinds}
 	env.base.layout = files.Layout{Root: baseDir, Kinds: env.kinds}
 	env.live.layout = files.Layout{Root: "", Kinds: env.kinds}
@@ -225,14 +233,12 @@ func (e *environment) saveCaches() {
 	if e.r.c.Cache == nil {
 		return
 	}
-	for name, c := range map[string]*files.Cache{"want": e.want.cache, "base": e.base.cache, "live": e.live.cache} {
-		b, err := c.MarshalBinary()
-		if err == nil {
-			err = e.r.c.Cache.Save(e.Name+"-"+name, b)
-		}
-		if err != nil {
-			e.log.Warn("keep what was parsed for the next start", "error", err)
-		}
+	b, err := e.want.cache.MarshalBinary()
+	if err == nil {
+		err = e.r.c.Cache.Save(e.Name, b)
+	}
+	if err != nil {
+		e.log.Warn("keep what was parsed for the next start", "error", err)
 	}
 	e.cached = true
 }
@@ -275,6 +281,13 @@ func (t *treeAt) move(s *gitstore.Store, to gitstore.ID) error {
 		*t = next
 	}
 	return err
+}
+
+// share takes what the tree's index has in common with another one from there.
+func (t *treeAt) share(with treeAt) {
+	if t.tree != nil && with.tree != nil {
+		t.tree = t.tree.Sharing(with.tree.Snapshot())
+	}
 }
 
 // at returns the tree at another commit and leaves t as it is.

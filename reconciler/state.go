@@ -41,7 +41,7 @@ type state struct {
 	decisions decisions
 	journal   journal
 	requests  map[string]Request // by file name
-	raw       map[string][]byte  // the files as they stand in tip
+	raw       map[string][]byte  // the files as they stand in tip, but ids.json
 }
 
 // seen is what the last passes took note of.
@@ -184,6 +184,7 @@ func parseState(tip gitstore.ID, files map[string][]byte) (*state, error) {
 			}
 		}
 	}
+	delete(files, idsFile) // too large to be kept twice
 	for name, b := range files {
 		if path.Dir(name) != requestsDir {
 			continue
@@ -211,7 +212,10 @@ func (s *state) edit() gitstore.Edit {
 	}
 	put(seenFile, s.seen, false)
 	if s.idsMoved {
-		put(idsFile, s.ids, len(s.ids) == 0)
+		e[idsFile] = nil
+		if len(s.ids) > 0 {
+			e[idsFile] = marshal(s.ids)
+		}
 	}
 	put(decisionsFile, s.decisions, s.decisions.empty())
 	put(deploymentFile, s.journal, s.journal.empty())

@@ -115,6 +115,18 @@ func (t *Tree) note(p *part) {
 // covers every managed kind; what cannot be read is unknown there, with the reason.
 func (t *Tree) Snapshot() *resource.Snapshot { return t.snap }
 
+// Sharing returns the tree with what its index has in common with s taken from there, so
+// that it is in memory once.
+func (t *Tree) Sharing(s *resource.Snapshot) *Tree {
+	snap := t.snap.Sharing(s)
+	if snap == t.snap {
+		return t
+	}
+	out := *t
+	out.snap = snap.WithOptions(resource.Options{Load: out.body})
+	return &out
+}
+
 // Problems returns what is wrong, by path and position.
 func (t *Tree) Problems() []Problem {
 	var out []Problem
