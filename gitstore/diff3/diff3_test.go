@@ -113,7 +113,7 @@ func native(t *testing.T, dir, base, ours, theirs string) (string, bool) {
 func TestMergeIsThatOfGit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	const triples = 2000
+	const triples = 1600
 	conflicts, cosmetic := 0, 0
 	for seed := range uint64(triples) {
 		r := rand.New(rand.NewPCG(seed, 7))
