@@ -41,8 +41,8 @@ func (s *Store) keep(d *draft) []ID {
 }
 
 // Write makes a commit: the tree of base with the edit, on top of parents. Nothing is pushed and no ref moves.
-// A zero base is empty. The same arguments at the same time give the same commit. An author without a time has
-// the committer's.
+// A zero base is empty. The same arguments at the same time give the same commit. An author without name and address is
+// the committer; one without a time has the committer's.
 func (s *Store) Write(base ID, parents []ID, e Edit, author Signature, msg string) (Commit, error) {
 	tree, d, err := s.draft(base, e)
 	if err != nil {
@@ -87,6 +87,9 @@ const maxWritten = 4096
 
 // encode makes the object of a commit.
 func (s *Store) encode(tree ID, parents []ID, author Signature, msg string) (Commit, Object) {
+	if author.Name == "" && author.Email == "" {
+		author.Name, author.Email = s.opt.Committer.Name, s.opt.Committer.Email
+	}
 	c := Commit{Tree: tree, Parents: slices.Clone(parents), Author: author, Committer: s.opt.Committer, Message: cleanMessage(msg)}
 	c.Committer.When = s.opt.Now()
 	if c.Author.When.IsZero() {

@@ -28,17 +28,19 @@ const (
 
 // An Item is the decision on one object.
 type Item struct {
-	Key              resource.Key
-	Verdict          Verdict
-	Base, Want, Live resource.Hash // zero where absent
+	Key     resource.Key  `json:"key"`
+	Verdict Verdict       `json:"verdict"`
+	Base    resource.Hash `json:"base,omitzero"` // zero where absent, as the next two
+	Want    resource.Hash `json:"want,omitzero"`
+	Live    resource.Hash `json:"live,omitzero"`
 	// After is what Deploy and Merge make of live; nil deletes.
-	After resource.Spec
+	After resource.Spec `json:"-"`
 	// Conflicts are the fields that both sides changed differently.
-	Conflicts []merge.Conflict
+	Conflicts []merge.Conflict `json:"-"`
 	// Partner is the other key where this object was renamed: one of the two vanishes, the other appears.
-	Partner resource.Key
+	Partner resource.Key `json:"partner,omitzero"`
 	// Reviewed is false where After holds text that was merged line by line and that nobody has seen.
-	Reviewed bool
+	Reviewed bool `json:"reviewed"`
 }
 
 // A Decision lists the objects on which the three sides do not agree, in key order.

@@ -61,6 +61,31 @@ func permanent(err error) bool {
 		errors.Is(err, vendors.ErrRefused) || errors.Is(err, vendors.ErrReadOnly)
 }
 
+// patience is how long a deployment may go on failing in passing ways, such as a full disk or a
+// server that does not answer, before it counts as failed; undoing it gets twice as long.
+const patience = 3 * time.Minute
+
+// failing notes since when a deployment fails, in this process.
+type failing struct {
+	deployment string
+	since      time.Time
+}
+
+// lasting reports whether an error of the platform is permanent, or has lasted too long.
+func (p *pass) lasting(ctx context.Context, err error, patience time.Duration) bool {
+	if permanent(err) {
+		return true
+	}
+	if ctx.Err() != nil {
+		return false // it is us who end, not the platform
+	}
+	now := p.r.c.Clock.Now()
+	if p.failing.deployment != p.st.journal.ID {
+		p.failing = failing{p.st.journal.ID, now}
+	}
+	return now.Sub(p.failing.since) > patience
+}
+
 // carryOut applies the changes and judges the outcome.
 func (p *pass) carryOut(ctx context.Context, w work) error {
 	changes := w.changes
@@ -74,7 +99,7 @@ func (p *pass) carryOut(ctx context.Context, w work) error {
 		case errors.Is(err, vendors.ErrConflict):
 			p.log.Info("changed meanwhile on the platform, left alone", "key", c.Key().String())
 			foreign[i] = true
-		case err != nil && permanent(err):
+		case err != nil && p.lasting(ctx, err, patience):
 			return p.fail(ctx, w, []resource.Change{c}, fmt.Sprintf("%s %s: %v", c.Action(), c.Key(), err))
 		case err != nil:
 			return fmt.Errorf("apply %s: %w", c.Key(), err) // the journal stays open: the next pass goes on
@@ -85,13 +110,17 @@ func (p *pass) carryOut(ctx context.Context, w work) error {
 		}
 	}
 	if len(foreign) < len(changes) {
+		if err := p.effect(ctx); err != nil {
+			return err
+		}
 		switch err := p.activate(ctx); {
-		case err != nil && permanent(err):
+		case err != nil && p.lasting(ctx, err, patience):
 			return p.fail(ctx, w, changes, err.Error())
 		case err != nil:
 			return err
 		}
 	}
+	p.failing = failing{}
 	return p.outcome(ctx, w, foreign, "")
 }
 
@@ -100,9 +129,6 @@ func (p *pass) activate(ctx context.Context) error {
 	a, ok := p.Platform.Activator()
 	if !ok {
 		return nil
-	}
-	if err := p.effect(ctx); err != nil {
-		return err
 	}
 	if err := a.Activate(ctx); err != nil {
 		return fmt.Errorf("activate: %w", err)
@@ -138,6 +164,7 @@ func (p *pass) verify(c resource.Change, got resource.Resource) string {
 // fail undoes a deployment and holds what failed. The undo is journalled before it begins.
 func (p *pass) fail(ctx context.Context, w work, failed []resource.Change, cause string) error {
 	j := &p.st.journal
+	cause = p.r.c.Redact(cause)
 	p.log.Error("deployment failed, undoing it", "deployment", j.ID, "cause", cause)
 	h := Hold{Deployment: j.ID, Keys: map[resource.Key]resource.Hash{}, Reason: cause, At: p.r.c.Clock.Now().UTC()}
 	for _, c := range failed {
@@ -167,19 +194,23 @@ func (p *pass) undo(ctx context.Context, w work) error {
 		switch {
 		case errors.Is(err, vendors.ErrConflict):
 			foreign[i] = true
-		case err != nil && permanent(err):
+		case err != nil && p.lasting(ctx, err, 2*patience):
 			foreign[i] = true
-			p.trouble = append(p.trouble, Trouble{Key: c.Key(), Kind: c.Key().Kind, Reason: "could not be undone: " + err.Error()})
+			p.trouble = append(p.trouble, Trouble{Key: c.Key(), Kind: c.Key().Kind, Reason: "could not be undone: " + p.r.c.Redact(err.Error())})
 		case err != nil:
 			return fmt.Errorf("undo %s: %w", c.Key(), err)
 		}
 	}
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
 	if err := p.activate(ctx); err != nil {
-		if !permanent(err) {
+		if !p.lasting(ctx, err, 2*patience) {
 			return err
 		}
-		p.trouble = append(p.trouble, Trouble{Reason: "after undoing: " + err.Error()})
+		p.trouble = append(p.trouble, Trouble{Reason: "after undoing: " + p.r.c.Redact(err.Error())})
 	}
+	p.failing = failing{}
 	return p.outcome(ctx, w, foreign, p.st.journal.Cause)
 }
 

@@ -48,34 +48,32 @@ func (p *pass) checksActivation() bool {
 	return ok && a.Checks()
 }
 
-// gate holds back what must not be deployed, says why, and orders the rest.
+// gate holds back what must not be deployed, says why, and orders the rest. The report's plan
+// is all that Git wants, held or not.
 func (p *pass) gate(d Decision) (gated, error) {
 	p.report.Held = nil
-	var free []Item
+	var free, all []Item
 	for _, it := range d.Items {
 		if it.Verdict != Deploy && it.Verdict != Merge {
 			continue
 		}
+		all = append(all, it)
 		if why := p.heldBecause(it); why != "" {
 			p.hold(it.Key, why)
 			continue
 		}
 		free = append(free, it)
 	}
-	changes, err := p.changes(free)
+	ordered, changes, err := p.order(free, p.hold)
 	if err != nil {
 		return gated{}, err
 	}
-	ordered, problems := plan.Order(changes, plan.Options{Kinds: p.kinds, Exists: p.exists, Referrers: p.referrers})
-	bad := map[resource.Key]bool{}
-	for _, pr := range problems {
-		p.hold(pr.Key, pr.Err.Error())
-		bad[pr.Key] = true
-	}
-	changes = slices.DeleteFunc(changes, func(c resource.Change) bool {
-		return c.Before != nil && bad[c.Before.Key] || c.After != nil && bad[c.After.Key]
-	})
 	p.report.Plan, p.report.PlanID = ordered, planID(ordered)
+	if len(all) > len(free) {
+		if p.report.Plan, _, err = p.order(all, func(resource.Key, string) {}); err != nil {
+			return gated{}, err
+		}
+	}
 	breaches := p.Guard.Check(changes, p.seen.Len())
 	if o := p.st.decisions.Override; len(breaches) > 0 && (o == nil || o.Plan != p.report.PlanID) {
 		for _, s := range ordered.Steps {
@@ -84,6 +82,23 @@ func (p *pass) gate(d Decision) (gated, error) {
 		return gated{}, nil
 	}
 	return gated{plan: ordered}, nil
+}
+
+// order plans the items; what cannot be planned is held. It also returns the changes that were planned.
+func (p *pass) order(items []Item, hold func(resource.Key, string)) (plan.Plan, []resource.Change, error) {
+	changes, err := p.changes(items)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	ordered, problems := plan.Order(changes, plan.Options{Kinds: p.kinds, Exists: p.exists, Referrers: p.referrers})
+	bad := map[resource.Key]bool{}
+	for _, pr := range problems {
+		hold(pr.Key, pr.Err.Error())
+		bad[pr.Key] = true
+	}
+	return ordered, slices.DeleteFunc(changes, func(c resource.Change) bool {
+		return c.Before != nil && bad[c.Before.Key] || c.After != nil && bad[c.After.Key]
+	}), nil
 }
 
 // planID names a plan by what it changes from what to what, so that an override means nothing else.

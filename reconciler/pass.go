@@ -36,13 +36,14 @@ type pass struct {
 	badRules error            // why the rules cannot be read
 	baseUp   resource.Overlay // what base is to become, beyond what the state ref says
 
-	seen     *resource.Snapshot // what was observed, without what is withheld or unsettled
-	withheld map[resource.Key]string
-	trouble  []Trouble         // what could not be read
-	orphans  []string          // branches with an open pull request that nothing is proposed by any more
-	pending  []gitstore.Update // moves of refs that travel with the next push, which is before the next effect
-	idsNew   bool              // the map of ids learnt something in this pass
-	claiming time.Time         // when the claim in the working state was made, until it is pushed
+	seen       *resource.Snapshot // what was observed, without what is withheld or unsettled
+	withheld   map[resource.Key]string
+	trouble    []Trouble         // what could not be read
+	remembered int               // changes in the live branch's pending commits
+	orphans    []string          // branches with an open pull request that nothing is proposed by any more
+	pending    []gitstore.Update // moves of refs that travel with the next push, which is before the next effect
+	idsNew     bool              // the map of ids learnt something in this pass
+	claiming   time.Time         // when the claim in the working state was made, until it is pushed
 
 	report Report
 }
@@ -219,7 +220,7 @@ func (p *pass) readState(tip gitstore.ID) (*state, error) {
 		return nil, err
 	}
 	if !isStateCommit(c) {
-		return nil, fmt.Errorf("%s: its tip %.10s was not written by driftback (%q): put the ref back to the last state commit", p.refs.state, tip, firstLine(c.Message))
+		return nil, fmt.Errorf("%w: %s: its tip %.10s was not written by driftback (%q): put the ref back to the state commit before it (git log %[2]s), or delete the ref and run `driftback init %s --rebuild`", ErrHalted, p.refs.state, tip, firstLine(c.Message), p.Name)
 	}
 	jsons := map[string][]byte{}
 	for _, prefix := range []string{seenFile, idsFile, decisionsFile, deploymentFile, requestsDir} {

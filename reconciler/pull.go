@@ -64,7 +64,7 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error 
 	}
 	want := forge.Pull{
 		Head: pr.Branch, Base: p.Branch, State: forge.Open, Title: text.Title(), Body: text.Body(maxBody),
-		Draft: len(text.Guard) > 0, Labels: []string{"drift", "env/" + p.Name},
+		Draft: len(text.Guard) > 0 && !pr.Accepted, Labels: []string{"drift", "env/" + p.Name},
 	}
 	if len(text.Guard) > 0 {
 		want.Labels = append(want.Labels, "guard")
@@ -72,6 +72,11 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error 
 	have, err := p.openPull(ctx, pr)
 	if err != nil {
 		return err
+	}
+	if have != nil && pr.Number+p.numbers[pr.Head] == 0 {
+		if err := p.reopened(ctx, *have); err != nil {
+			return err
+		}
 	}
 	if have == nil || !samePull(*have, want) {
 		if err := p.effect(ctx); err != nil {
@@ -221,6 +226,27 @@ func (p *pass) stillSilenced(pr proposal) bool {
 	return false
 }
 
+// closedComment is the key of the comment by which we tell our own closing from a person's.
+const closedComment = "closed"
+
+// closedByUs reports whether a pull request that is closed was withdrawn by us.
+func (p *pass) closedByUs(ctx context.Context, pull forge.Pull) (bool, error) {
+	comments, err := p.r.c.Forge.Comments(ctx, pull.Number)
+	return slices.ContainsFunc(comments, func(c forge.Comment) bool { return c.Key == closedComment }), err
+}
+
+// reopened takes back the word of our closing from a pull request that is open after all, so that the
+// next closing is a person's.
+func (p *pass) reopened(ctx context.Context, pull forge.Pull) error {
+	if ours, err := p.closedByUs(ctx, pull); err != nil || !ours {
+		return err
+	}
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
+	return p.r.c.Forge.EnsureComment(ctx, pull.Number, closedComment, "")
+}
+
 func (p *pass) closePull(ctx context.Context, pr proposal) error {
 	if pr.Closed {
 		return nil
@@ -233,7 +259,7 @@ func (p *pass) closePull(ctx context.Context, pr proposal) error {
 		return err
 	}
 	why := fmt.Sprintf("Closed: `%s` and Git agree on these objects again, so there is nothing left to decide here.", p.Name)
-	if err := p.r.c.Forge.EnsureComment(ctx, have.Number, "closed", why); err != nil {
+	if err := p.r.c.Forge.EnsureComment(ctx, have.Number, closedComment, why); err != nil {
 		return err
 	}
 	have.State = forge.Closed

@@ -54,7 +54,7 @@ func (p *pass) remember(ctx context.Context) error {
 	if at.commit == tip {
 		return nil
 	}
-	p.log.Info("remembered changes made on the platform", "objects", len(changed), "commit", at.commit.String())
+	p.remembered = len(changed)
 	p.pending = append(p.pending, gitstore.Update{Ref: p.refs.live, Old: tip, New: at.commit})
 	p.live = at
 	p.report.Remembered = len(changed)

@@ -81,7 +81,7 @@ func (e *environment) close(ctx context.Context) error {
 	if e.cached {
 		e.saveCaches()
 	}
-	if e.claimed.IsZero() || e.state == nil {
+	if e.state == nil || e.state.journal.Owner != e.r.c.Owner {
 		return nil
 	}
 	p := &pass{environment: e, store: e.r.c.Store, start: e.r.c.Clock.Now(), st: e.state.clone(), git: gitstore.Refs{}, baseUp: resource.Overlay{}}

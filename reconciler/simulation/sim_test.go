@@ -124,7 +124,7 @@ func (w *world) unsilence() bool {
 		}
 	}
 	if len(keys) == 0 {
-		return w.trustGit(r, seen)
+		return w.trustGit(r, seen) || w.tryAgain(r, seen)
 	}
 	must(r.File(ctx, envName, reconciler.Request{Do: reconciler.DoRevert, Keys: keys, By: "ann"}))
 	w.check.asked = append(w.check.asked, w.now)
@@ -146,6 +146,16 @@ func (w *world) trustGit(r *reconciler.Reconciler, seen reconciler.Report) bool 
 	w.check.asked = append(w.check.asked, w.now)
 	w.logf("ann: says that Git is right")
 	return true
+}
+
+// tryAgain resumes after deployments that failed for too long.
+func (w *world) tryAgain(r *reconciler.Reconciler, seen reconciler.Report) bool {
+	held := slices.ContainsFunc(seen.Held, func(t reconciler.Trouble) bool { return strings.Contains(t.Reason, "failed in deployment") })
+	if held {
+		must(r.File(ctx, envName, reconciler.Request{Do: reconciler.DoResume, By: "ann"}))
+		w.logf("ann: has it tried again")
+	}
+	return held
 }
 
 // unsettled says in what the three sides do not agree; empty when they do.
