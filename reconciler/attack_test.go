@@ -3,6 +3,10 @@ package reconciler_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/credential"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +20,6 @@ import (
 	"github.com/driftback/driftback/vendors/mem"
 	"github.com/driftback/driftback/vendors/resource"
 )
-
 
 // ask files a request about queues with the live values that they have.
 func (l *loop) ask(do string, names ...string) {
@@ -338,4 +341,432 @@ func TestHostileNames(t *testing.T) {
 	require.Empty(t, l.pulls())
 	l.quiet()
 	t.Log(ok, l.last.Unknown, l.last.Held)
+}
+
+// inNoObject requires that no commit of any ref, and no file in it, holds the text.
+func (l *loop) inNoObject(text string) {
+	l.Helper()
+	for ref, tip := range l.refs() {
+		require.NoError(l, l.git.Log(tip, nil, func(c gitstore.Commit) error {
+			require.NotContains(l, c.Message, text, ref)
+			return l.git.Files(c.ID, "", func(f gitstore.File) error {
+				b, err := l.git.Blob(f.ID, 0)
+				require.NotContains(l, string(b), text, "%s of %s", f.Path, ref)
+				return err
+			})
+		}))
+	}
+}
+
+func TestACredentialReachesNothing(t *testing.T) {
+	t.Parallel()
+	const secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	l.wrapLog(logger)
+	require.NoError(t, l.platform.Put(key("Q"), resource.Spec{"a": "v1", "token": secret}, "bob"))
+	require.NoError(t, l.platform.Put(key("file/app.conf"), resource.Spec{"content": "password = " + secret + "\n"}, "bob"))
+	l.hand("R", "a=2")
+	l.pass()
+	l.quiet()
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.pass()
+	got, _ := l.platform.Get(key("Q"))
+	require.Equal(t, secret, got["token"], "what is withheld is not overwritten")
+	l.inNoObject(secret)
+	require.NotContains(t, log.String(), secret)
+	require.NotContains(t, fmt.Sprintf("%+v", l.last.Unknown), secret)
+	require.NotContains(t, fmt.Sprintf("%+v", l.last.Held), secret)
+	l.env.Allow = credential.Allow{{Object: "**"}}
+	l.restart()
+	l.pass()
+	require.Contains(t, l.pull().Body, "queue/Q")
+	l.quiet()
+}
+
+func TestTwoEnvironmentsOfOneSharedFile(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{})
+	other := mem.New(mem.Options{Now: l.Now, IDs: true, Kinds: kinds})
+	require.NoError(t, l.platform.Put(key("Q"), spec("a=1 b=1 c=long_enough_for_an_overlay"), "bob"))
+	require.NoError(t, other.Put(key("Q"), spec("a=1 b=1 c=long_enough_for_an_overlay"), "bob"))
+	l.edit(mainRef, gitstore.Edit{"shared/queue/Q.yaml": []byte("a: v1\nb: v1\nc: vlong_enough_for_an_overlay\n")})
+	test := l.env
+	test.Name, test.Platform = "test", vendors.NewTarget(other.Driver(), vendors.TargetOptions{Clock: l})
+	l.now = l.now.Add(2 * time.Minute)
+	store := l.open()
+	f, err := local.Open(store, local.Options{Now: l.Now, User: "driftback <driftback@example.invalid>"})
+	require.NoError(t, err)
+	l.r, err = reconciler.New(reconciler.Config{Store: store, Forge: f, Clock: l, Environments: []reconciler.Environment{l.env, test}, Jitter: func() float64 { return 0 }})
+	require.NoError(t, err)
+	both := func() {
+		l.pass()
+		_, err := l.r.Once(ctx, "test")
+		require.NoError(t, err)
+	}
+	both()
+	both()
+	l.hand("Q", "a=1 b=2 c=long_enough_for_an_overlay")
+	both()
+	require.Contains(t, l.pull().Head, "prod")
+	l.merge(local.BySquash)
+	both()
+	both()
+	got, _ := other.Get(key("Q"))
+	require.Equal(t, spec("a=1 b=1 c=long_enough_for_an_overlay"), got, "prod's drift stays in prod")
+	id := l.edit(mainRef, gitstore.Edit{"shared/queue/Q.yaml": []byte("a: v9\nb: v1\nc: vlong_enough_for_an_overlay\n")})
+	both()
+	got, _ = other.Get(key("Q"))
+	require.Equal(t, spec("a=9 b=1 c=long_enough_for_an_overlay"), got)
+	l.live("Q", "a=9 b=2 c=long_enough_for_an_overlay")
+	l.revert(id)
+	both()
+	got, _ = other.Get(key("Q"))
+	require.Equal(t, spec("a=1 b=1 c=long_enough_for_an_overlay"), got)
+	l.live("Q", "a=1 b=2 c=long_enough_for_an_overlay")
+	l.quiet()
+}
+
+func TestIgnoredFieldsStayOutOfTheWay(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1 b=1 x=1", "R: a=1")
+	l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("ignore:\n  - kinds: [queue]\n    fields: [x]\n")})
+	l.pass()
+	l.hand("Q", "a=1 b=1 x=2")
+	l.pass()
+	require.Empty(t, l.pulls())
+	l.quiet()
+	id := l.commit(map[string]string{"Q": "a=2 b=1 x=1"})
+	l.pass()
+	l.live("Q", "a=2 b=1 x=2")
+	l.quiet()
+	l.revert(id)
+	l.pass()
+	l.live("Q", "a=1 b=1 x=2")
+	l.quiet()
+}
+
+func TestAnotherTenantHaltsUntilItIsAccepted(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	o := mem.Options{Tenant: "other", Now: l.Now, IDs: true, Kinds: kinds}
+	l.platform = mem.New(o)
+	l.env.Platform = vendors.NewTarget(l.platform.Driver(), vendors.TargetOptions{Clock: l})
+	l.restart()
+	live := l.refs()[liveRef]
+	rep, err := l.r.Once(ctx, "prod")
+	require.ErrorIs(t, err, reconciler.ErrHalted)
+	_, err = l.r.Once(ctx, "prod")
+	require.ErrorIs(t, err, reconciler.ErrHalted)
+	require.Equal(t, live, l.refs()[liveRef])
+	require.Zero(t, l.platform.Counts().Writes)
+	require.Len(t, l.pulls(), 1)
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoResume, Detail: rep.Halt.Detail}))
+	l.pass()
+	l.quiet()
+}
+
+func TestAnotherBranchHaltsUntilItIsAccepted(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	refs := l.refs()
+	c, err := l.git.Commit(ctx, "refs/heads/next", gitstore.ID{}, gitstore.Edit{path("Q"): []byte("a: v7\n")}, gitstore.Signature{Name: "ann"}, "x")
+	require.NoError(t, err)
+	_, _ = refs, c
+	l.env.Branch = "next"
+	l.restart()
+	rep, err := l.r.Once(ctx, "prod")
+	require.ErrorIs(t, err, reconciler.ErrHalted)
+	l.live("Q", "a=1")
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoResume, Detail: rep.Halt.Detail}))
+	l.pass()
+	l.live("Q", "a=7")
+	l.quiet()
+}
+
+func TestForeignCommitsOnTheLiveBranch(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	theirs := l.edit(liveRef, gitstore.Edit{"queue/Q.yaml": []byte("a: [broken\n"), "queue/R.yaml": nil, "queue/X.yaml": []byte("a: v1\n")})
+	l.pass()
+	ok, err := l.git.IsAncestor(theirs, l.refs()[liveRef])
+	require.NoError(t, err)
+	require.True(t, ok)
+	l.live("Q", "a=1")
+	l.live("X", "")
+	require.Empty(t, l.pulls())
+	l.quiet()
+	l.hand("Q", "a=2")
+	require.NoError(t, l.platform.Put(key("file/a"), resource.Spec{"content": "x\n"}, "bob"))
+	l.pass()
+	l.merge(local.ByMerge)
+	l.pass()
+	l.quiet()
+}
+
+func TestABrokenFileDeletesNothing(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.edit(mainRef, gitstore.Edit{path("Q"): []byte("a: [\n"), path("R"): nil})
+	l.pass()
+	l.live("Q", "a=1")
+	l.live("R", "a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	l.live("Q", "a=2")
+	l.quiet()
+	l.edit(mainRef, gitstore.Edit{path("Q"): []byte("a: v1\n")})
+	l.pass()
+	l.live("R", "")
+	l.live("Q", "a=2")
+	l.quiet()
+}
+
+func TestRenamedInGitAndBack(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	id := l.platform.ID(key("Q"))
+	rev := l.edit(mainRef, gitstore.Edit{path("Q"): nil, path("N"): []byte("$renamedFrom: Q\na: v2\n")})
+	l.pass()
+	l.live("Q", "")
+	l.live("N", "a=2")
+	require.Equal(t, id, l.platform.ID(key("N")))
+	l.quiet()
+	l.revert(rev)
+	l.pass()
+	l.live("N", "")
+	l.live("Q", "a=1")
+	require.Equal(t, id, l.platform.ID(key("Q")))
+	l.quiet()
+}
+
+func TestRenamedByHandAcceptedAndReverted(t *testing.T) {
+	t.Parallel()
+	for _, how := range methods {
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+			id := l.platform.ID(key("Q"))
+			require.NoError(t, l.platform.Rename(key("Q"), key("N"), "bob"))
+			l.hand("N", "a=2")
+			l.pass()
+			l.quiet()
+			m := l.merge(how)
+			l.pass()
+			l.live("N", "a=2")
+			l.quiet()
+			if how == local.ByRebase {
+				return
+			}
+			l.revert(m)
+			l.pass()
+			l.live("N", "")
+			l.live("Q", "a=1")
+			require.Equal(t, id, l.platform.ID(key("Q")))
+			l.quiet()
+		})
+	}
+}
+
+func TestRenamedHereAndEditedThere(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1 b=1", "R: a=1")
+	l.edit(mainRef, gitstore.Edit{path("Q"): nil, path("N"): []byte("$renamedFrom: Q\na: v1\nb: v1\n")})
+	l.hand("Q", "a=1 b=2")
+	l.pass()
+	l.live("Q", "a=1 b=2")
+	l.live("N", "")
+	l.quiet()
+	l.merge(local.ByMerge)
+	l.pass()
+	l.live("Q", "a=1 b=2")
+	l.quiet()
+}
+
+func TestIgnoredUntil(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.hand("R", "a=2")
+	l.pass()
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoIgnore, Keys: map[resource.Key]resource.Hash{key("Q"): spec("a=2").Hash()}, Until: l.now.Add(time.Hour)}))
+	l.pass()
+	require.NotContains(t, l.pull().Title, "queue/Q")
+	l.quiet()
+	l.now = l.now.Add(2 * time.Hour)
+	l.pass()
+	require.Contains(t, l.pull().Body, "queue/Q")
+	l.quiet()
+}
+
+func TestSilencedThenReverted(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.hand("R", "")
+	l.pass()
+	n := l.pull().Number
+	_, err := l.forge.Close(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	l.quiet()
+	l.ask(reconciler.DoRevert, "Q", "R")
+	l.pass()
+	l.live("Q", "a=1")
+	l.live("R", "a=1")
+	l.quiet()
+	require.Empty(t, l.pulls())
+}
+
+func TestReopened(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	n := l.pull().Number
+	_, err := l.forge.Close(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	_, err = l.forge.Reopen(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	require.Equal(t, n, l.pull().Number)
+	l.quiet()
+	l.merge(local.ByMerge)
+	l.pass()
+	l.inGit("Q", "a=2")
+	l.quiet()
+}
+
+func TestOneRefAtATime(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.remote.SetAtomic(false)
+	l.restart()
+	l.hand("Q", "a=2")
+	l.commit(map[string]string{"R": "a=2"})
+	l.pass()
+	l.live("R", "a=2")
+	l.quiet()
+	l.merge(local.BySquash)
+	l.pass()
+	l.inGit("Q", "a=2")
+	l.quiet()
+}
+
+func TestRawTextsMergedByLine(t *testing.T) {
+	t.Parallel()
+	for _, checked := range []bool{false, true} {
+		t.Run(fmt.Sprint(checked), func(t *testing.T) {
+			t.Parallel()
+			o := mem.Options{}
+			if checked {
+				o.Check = func(map[resource.Key]resource.Spec) error { return nil }
+			}
+			l := newLoop(t, o, "Q: a=1")
+			l.env.MergeText = true
+			l.restart()
+			const at = "environments/prod/file/a.conf"
+			put := func(s string) {
+				require.NoError(t, l.platform.Put(key("file/a.conf"), resource.Spec{"content": s}, "bob"))
+			}
+			put("1\n2\n3\n4\n5\n")
+			l.edit(mainRef, gitstore.Edit{at: []byte("1\n2\n3\n4\n5\n")})
+			l.pass()
+			l.quiet()
+			put("1\n2\n3\n4\nfive\n")
+			l.edit(mainRef, gitstore.Edit{at: []byte("one\n2\n3\n4\n5\n")})
+			l.pass()
+			got, _ := l.platform.Get(key("file/a.conf"))
+			if checked {
+				require.Equal(t, "one\n2\n3\n4\nfive\n", got["content"])
+			} else {
+				require.Equal(t, "1\n2\n3\n4\nfive\n", got["content"])
+			}
+			l.quiet()
+			l.pull()
+		})
+	}
+}
+
+func TestClosedByUsAndCutOff(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.env.OnClose = "revert"
+	l.restart()
+	l.hand("Q", "a=2")
+	l.pass()
+	l.ask(reconciler.DoIgnore, "Q")
+	broken := true
+	l.wrapForge(func(f forge.Forge) forge.Forge { return &lostAnswer{f, &broken} })
+	l.now = l.now.Add(time.Minute)
+	_, err := l.r.Once(ctx, "prod")
+	require.Error(t, err)
+	broken = false
+	l.pass()
+	l.pass()
+	l.live("Q", "a=2")
+	l.quiet()
+}
+
+// lostAnswer closes pull requests and loses the answer.
+type lostAnswer struct {
+	forge.Forge
+	broken *bool
+}
+
+func (f *lostAnswer) EnsurePull(ctx context.Context, p forge.Pull) (forge.Pull, error) {
+	got, err := f.Forge.EnsurePull(ctx, p)
+	if *f.broken && p.State == forge.Closed {
+		return forge.Pull{}, errors.New("connection lost")
+	}
+	return got, err
+}
+
+// wrapForge restarts with another view of the forge.
+func (l *loop) wrapForge(wrap func(forge.Forge) forge.Forge) {
+	l.Helper()
+	l.now = l.now.Add(2 * time.Minute)
+	store := l.open()
+	f, err := local.Open(store, local.Options{Now: l.Now, User: "driftback <driftback@example.invalid>"})
+	require.NoError(l, err)
+	l.r, err = reconciler.New(reconciler.Config{Store: store, Forge: wrap(f), Clock: l, Environments: []reconciler.Environment{l.env}, Jitter: func() float64 { return 0 }})
+	require.NoError(l, err)
+}
+
+// wrapLog restarts with a log.
+func (l *loop) wrapLog(log *slog.Logger) {
+	l.Helper()
+	l.now = l.now.Add(2 * time.Minute)
+	store := l.open()
+	f, err := local.Open(store, local.Options{Now: l.Now, User: "driftback <driftback@example.invalid>"})
+	require.NoError(l, err)
+	l.r, err = reconciler.New(reconciler.Config{Store: store, Forge: f, Clock: l, Logger: log, Environments: []reconciler.Environment{l.env}, Jitter: func() float64 { return 0 }})
+	require.NoError(l, err)
+}
+
+func TestClosedByUsThenReopenedAndClosedByAPerson(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	n := l.pull().Number
+	l.hand("Q", "a=1")
+	l.pass()
+	require.Empty(t, l.pulls())
+	_, err := l.forge.Reopen(ctx, n)
+	require.NoError(t, err)
+	l.hand("Q", "a=2")
+	l.pass()
+	require.Equal(t, n, l.pull().Number)
+	l.quiet()
+	_, err = l.forge.Close(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	require.Empty(t, l.pulls(), "closed by a person is silenced")
+	l.quiet()
 }

@@ -90,6 +90,13 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 			maps.Copy(inside, m.inside)
 			continue
 		case pull != nil && pull.State == forge.Closed && !pr.Closed:
+			ours, err := p.closedByUs(ctx, *pull)
+			if err != nil {
+				return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
+			}
+			if ours {
+				continue // it was withdrawn, and that was cut off
+			}
 			if err := p.rejected(pr); err != nil {
 				return nil, err
 			}
