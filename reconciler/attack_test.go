@@ -7,6 +7,7 @@ import (
 	"github.com/driftback/driftback/gitstore/forge"
 	"github.com/driftback/driftback/reconciler/credential"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -769,4 +770,201 @@ func TestClosedByUsThenReopenedAndClosedByAPerson(t *testing.T) {
 	l.pass()
 	require.Empty(t, l.pulls(), "closed by a person is silenced")
 	l.quiet()
+}
+
+func TestEnforceUndoesAndSaysSo(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1 b=1", "R: a=1", "S: a=1")
+	l.env.Mode = reconciler.Enforce
+	l.restart()
+	l.hand("Q", "a=2 b=1")
+	l.hand("R", "")
+	require.NoError(t, l.platform.Rename(key("S"), key("T"), "bob"))
+	l.hand("U", "a=1")
+	l.pass()
+	l.live("Q", "a=1 b=1")
+	l.live("R", "a=1")
+	l.live("S", "a=1")
+	l.live("T", "")
+	l.pass()
+	l.live("U", "a=1")
+	require.Contains(t, l.pull().Title, "queue/U")
+	l.quiet()
+	l.hand("Q", "a=1 b=7")
+	l.commit(map[string]string{"Q": "a=3 b=1"})
+	l.pass()
+	l.live("Q", "a=3 b=1")
+	l.quiet()
+}
+
+func TestScopeNarrowedAndWidened(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	full := l.env.Platform
+	narrow := &narrowed{Platform: full, cover: resource.Cover{Exclude: []string{"Q"}}}
+	l.env.Platform = narrow
+	l.restart()
+	l.pass()
+	l.quiet()
+	l.hand("Q", "")
+	l.commit(map[string]string{"R": "a=2"})
+	l.pass()
+	l.live("R", "a=2")
+	require.Empty(t, l.pulls(), "outside the scope nothing is known")
+	l.commit(map[string]string{"Q": ""})
+	l.pass()
+	l.commit(map[string]string{"Q": "a=5"})
+	l.pass()
+	l.live("Q", "")
+	l.env.Platform = full
+	l.restart()
+	l.pass()
+	l.live("Q", "")
+	l.quiet()
+}
+
+func TestScopeOfAnotherPartition(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	full := l.env.Platform
+	l.env.Platform = &narrowed{Platform: full, cover: resource.Cover{Partition: "west"}, hide: "Q"}
+	l.restart()
+	l.pass()
+	require.Empty(t, l.pulls())
+	l.live("Q", "a=1")
+	l.quiet()
+	l.env.Platform = full
+	l.restart()
+	l.pass()
+	require.Empty(t, l.pulls())
+	l.quiet()
+	l.hand("Q", "")
+	l.pass()
+	require.Contains(t, l.pull().Title, "queue/Q", "seen again, then deleted")
+}
+
+// narrowed is a platform of which less is seen.
+type narrowed struct {
+	reconciler.Platform
+	cover resource.Cover
+	hide  string
+}
+
+func (n *narrowed) trim(s *resource.Snapshot) *resource.Snapshot {
+	scope := s.Scope()
+	scope.Kinds = maps.Clone(scope.Kinds)
+	scope.Kinds["queue"] = n.cover
+	over := resource.Overlay{}
+	for e := range s.Entries() {
+		if !scope.Covers(e.Key) || e.Key.Name == n.hide {
+			over[e.Key] = nil
+		}
+	}
+	return s.With(over).WithOptions(resource.Options{Scope: scope, Tenant: s.Tenant(), Load: func(e resource.Entry) (resource.Spec, error) { return s.Spec(e.Key) }})
+}
+
+func (n *narrowed) Observe(ctx context.Context, r vendors.Request) (*resource.Snapshot, error) {
+	s, err := n.Platform.Observe(ctx, r)
+	return n.trim(s), err
+}
+
+func (n *narrowed) Read(ctx context.Context, keys []resource.Key) (*resource.Snapshot, error) {
+	s, err := n.Platform.Read(ctx, keys)
+	return n.trim(s), err
+}
+
+func TestASecondReconcilerTakesOver(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	var cut bool
+	whole := l.env.Platform
+	l.env.Platform = &cutOff{Target: whole.(*vendors.Target), cut: &cut}
+	l.restart()
+	a := l.r
+	l.commit(map[string]string{"Q": "a=2", "R": "a=2"})
+	cut = true
+	_, err := a.Once(ctx, "prod")
+	require.Error(t, err)
+	l.env.Platform = whole
+	l.now = l.now.Add(-2 * time.Minute)
+	l.restart() // at once
+	b := l.r
+	_, err = b.Once(ctx, "prod")
+	require.ErrorIs(t, err, reconciler.ErrStandBack)
+	l.hand("R", "a=7")
+	l.now = l.now.Add(2 * time.Minute)
+	cut = false
+	l.r = b
+	l.pass()
+	l.live("Q", "a=2")
+	l.live("R", "a=7")
+	l.now = l.now.Add(time.Second)
+	_, err = a.Once(ctx, "prod")
+	require.True(t, err == nil || errors.Is(err, reconciler.ErrStandBack), "%v", err)
+	l.pass()
+	require.Equal(t, reconciler.Conflict, l.verdict("R"))
+	l.quiet()
+}
+
+func TestSuspendedWritesNothing(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.ask(reconciler.DoSuspend)
+	l.pass()
+	l.quiet()
+	l.hand("Q", "a=2")
+	l.commit(map[string]string{"R": "a=2"})
+	l.pass()
+	l.live("R", "a=1")
+	l.quiet()
+	l.ask(reconciler.DoResume)
+	l.pass()
+	l.live("R", "a=2")
+	l.pull()
+	l.quiet()
+}
+
+func TestProtectedIsHeld(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("protect:\n  - queue/Q\n")})
+	l.commit(map[string]string{"Q": "a=2", "R": "a=2"})
+	l.pass()
+	l.live("Q", "a=1")
+	l.live("R", "a=2")
+	l.quiet()
+	l.hand("Q", "a=3")
+	l.pass()
+	l.live("Q", "a=3")
+	l.quiet()
+}
+
+func TestReferencesAreOrderedAndHeld(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	o := mem.Options{Now: l.Now, IDs: true}
+	l.platform = mem.New(o)
+	l.env.Platform = vendors.NewTarget(l.platform.Driver(), vendors.TargetOptions{Clock: l})
+	l.env.Name = "call"
+	once := func() reconciler.Report {
+		l.now = l.now.Add(30 * time.Second)
+		r, err := l.r.Once(ctx, "call")
+		require.NoError(t, err)
+		return r
+	}
+	l.restart()
+	once()
+	once()
+	e := gitstore.Edit{}
+	for p, s := range map[string]string{"skill/Billing": "{}\n", "queue/Support": "skills:\n  - $ref: skill/Billing\n", "queue/Bad": "skills:\n  - $ref: skill/Nowhere\n"} {
+		e["environments/call/"+p+".yaml"] = []byte(s)
+	}
+	id := l.edit(mainRef, e)
+	r := once()
+	_, there := l.platform.Get(key("queue/Support"))
+	require.True(t, there, "%+v %+v", r.Held, r.Unknown)
+	require.NotEmpty(t, r.Held)
+	l.revert(id)
+	once()
+	require.Empty(t, l.platform.State())
 }
