@@ -298,7 +298,7 @@ func (p *pass) takeRead(now *resource.Snapshot, changes []resource.Change) {
 		over[k] = r
 	}
 	p.seen = p.seen.With(over)
-	p.noteIDs(now)
+	p.takeIDs(slices.Collect(now.Entries()))
 }
 
 func hashAt(r *resource.Resource, k resource.Key) resource.Hash {

@@ -61,10 +61,23 @@ func (p *pass) remember(ctx context.Context) error {
 	return nil
 }
 
-// noteIDs keeps the map of ids up to date, in the working state.
+// noteIDs keeps the map of ids up to date, in the working state. What the last observation
+// said already is passed over.
 func (p *pass) noteIDs(seen *resource.Snapshot) {
-	ids, moved := p.st.ids.observe(seen)
-	p.st.ids, p.st.idsMoved, p.idsNew = ids, p.st.idsMoved || moved, p.idsNew || moved
+	now, fresh := seen.Identities(p.st.noted)
+	p.takeIDs(fresh)
+	if p.st.noted = now; !p.st.idsMoved && p.environment.state != nil {
+		p.environment.state.noted = now // also where nothing is written in this pass
+	}
+}
+
+// takeIDs puts ids into the map. After news that no observation gave, the next one is looked
+// through from end to end.
+func (p *pass) takeIDs(es []resource.Entry) {
+	ids, moved := p.st.ids.observe(es)
+	if moved {
+		p.st.ids, p.st.idsMoved, p.idsNew, p.st.noted = ids, true, true, nil
+	}
 }
 
 // unrecorded is the difference between what was observed and what the live branch says. Objects

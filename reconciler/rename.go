@@ -39,9 +39,9 @@ func (m idMap) idOf(k resource.Key) (string, bool) {
 
 // observe returns the map with what a reading says of names and ids; m itself if that is
 // nothing new. An id that was seen under another name keeps that name as a former one.
-func (m idMap) observe(live *resource.Snapshot) (next idMap, moved bool) {
+func (m idMap) observe(live []resource.Entry) (next idMap, moved bool) {
 	next = m
-	for e := range live.Entries() {
+	for _, e := range live {
 		if e.Origin == nil || e.Origin.ID == "" {
 			continue
 		}

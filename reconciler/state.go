@@ -36,8 +36,9 @@ const maxStateFile = 64 << 20
 type state struct {
 	tip       gitstore.ID
 	seen      seen
-	ids       idMap // shared between copies, so it is never modified
-	idsMoved  bool  // ids differ from what tip says
+	ids       idMap               // shared between copies, so it is never modified
+	idsMoved  bool                // ids differ from what tip says
+	noted     resource.Identities // what ids were last taken from
 	decisions decisions
 	journal   journal
 	requests  map[string]Request // by file name

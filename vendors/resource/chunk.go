@@ -15,6 +15,7 @@ type chunk struct {
 	specs   []Spec  // bodies by position; nil where the chunk holds none
 	plain   bool    // no bodies and no origins: the sum tells all
 	sum     [sha256.Size]byte
+	ids     [sha256.Size]byte // of the sum and the origins' ids; zero where there are none
 }
 
 // chunkSize is how many entries a chunk has on average; a power of two.
@@ -89,6 +90,7 @@ func (x *indexer) cut() {
 		c.plain = c.plain && e.Origin == nil
 	}
 	c.sum = sha256.Sum256(x.buf)
+	c.identify(x)
 	if held {
 		c.specs, c.plain = append(make([]Spec, 0, len(x.specs)), x.specs...), false
 	}
@@ -96,6 +98,40 @@ func (x *indexer) cut() {
 	x.chunks = append(x.chunks, c)
 	clear(x.specs)
 	x.entries, x.specs = x.entries[:0], x.specs[:0]
+}
+
+func (c *chunk) identify(x *indexer) {
+	x.buf = append(x.buf[:0], c.sum[:]...)
+	found := false
+	for i := range c.entries {
+		id := ""
+		if o := c.entries[i].Origin; o != nil {
+			id, found = o.ID, found || o.ID != ""
+		}
+		x.buf = append(binary.AppendUvarint(x.buf, uint64(len(id))), id...)
+	}
+	if found {
+		c.ids = sha256.Sum256(x.buf)
+	}
+}
+
+// Identities says which ids a snapshot had under which keys, in brief.
+type Identities map[[sha256.Size]byte]struct{}
+
+// Identities returns those of s, and the entries among which are all whose id or key is not as old
+// says; the others cost next to nothing.
+func (s *Snapshot) Identities(old Identities) (now Identities, fresh []Entry) {
+	now = Identities{}
+	for _, c := range s.cursor().chunks {
+		if c.ids == ([sha256.Size]byte{}) {
+			continue
+		}
+		now[c.ids] = struct{}{}
+		if _, known := old[c.ids]; !known {
+			fresh = append(fresh, c.entries...)
+		}
+	}
+	return now, fresh
 }
 
 // A cursor is a place in an index.

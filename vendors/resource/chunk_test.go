@@ -110,3 +110,24 @@ func TestSharing(t *testing.T) {
 	require.Same(t, a, a.Sharing(nil))
 	require.Nil(t, (*Snapshot)(nil).Sharing(a))
 }
+
+func TestIdentities(t *testing.T) {
+	t.Parallel()
+	var rs []Resource
+	for i := range 1000 {
+		rs = append(rs, res(fmt.Sprint(i), "1"))
+	}
+	s := SnapshotOf(Options{}, rs...)
+	seen, fresh := s.Identities(nil)
+	require.Equal(t, slices.Collect(s.Entries()), fresh)
+	again, fresh := SnapshotOf(Options{}, rs...).Identities(seen)
+	require.Empty(t, fresh)
+	require.Equal(t, seen, again)
+	rs[7].Origin = &Origin{ID: "other"}
+	_, fresh = SnapshotOf(Options{}, rs...).Identities(seen)
+	require.True(t, slices.ContainsFunc(fresh, func(e Entry) bool { return e.Origin.ID == "other" }))
+	require.Less(t, len(fresh), 1000)
+	none, fresh := s.Plain(nil).Identities(seen)
+	require.Empty(t, none)
+	require.Empty(t, fresh)
+}
