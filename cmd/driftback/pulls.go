@@ -155,7 +155,7 @@ func pullDetails(d local.Details) result {
 		fmt.Fprintf(w, "%s#%d %s%s\n", bold, d.Number, printable(d.Title), bold)
 		fmt.Fprintf(w, "%s · %s into %s · opened %s", pullState(d.Pull), d.Head, d.Base, d.Created.Format(time.DateTime))
 		if d.ClosedBy != "" {
-			fmt.Fprintf(w, " · %s by %s", d.State, d.ClosedBy)
+			fmt.Fprintf(w, " · %s by %s", d.State, printable(d.ClosedBy))
 		}
 		fmt.Fprintln(w)
 		for _, s := range d.Statuses {
@@ -167,7 +167,7 @@ func pullDetails(d local.Details) result {
 	}
 	comments := func(w io.Writer) {
 		for _, m := range d.Comments {
-			fmt.Fprintf(w, "\n%s, %s:\n%s\n", m.Author, m.Created.Format(time.DateTime), strings.TrimRight(printableText(m.Body), "\n"))
+			fmt.Fprintf(w, "\n%s, %s:\n%s\n", printable(m.Author), m.Created.Format(time.DateTime), strings.TrimRight(printableText(m.Body), "\n"))
 		}
 	}
 	cut := func(w io.Writer) {

@@ -141,10 +141,10 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%s: unknown flag --%s; '%[1]s --help' lists them", cmd.CommandPath(), name)
 }
 
-// nearest returns the candidate with the fewest edits from s, if at most a
-// third of its letters (and always two) would have to change.
+// nearest returns the candidate with the fewest edits from s, if no more than a
+// third of its letters (but always one) would have to change.
 func nearest(s string, candidates []string) string {
-	best, least := "", max(2, len(s)/3)+1
+	best, least := "", max(1, len(s)/3)+1
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
 		if d := editDistance(s, c); d < least {
 			best, least = c, d

@@ -109,3 +109,20 @@ func TestCompletionScripts(t *testing.T) {
 		require.Contains(t, out, "driftback", shell)
 	}
 }
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		word string
+		from []string
+		want string
+	}{
+		{"prd", []string{"pad", "prod", "test"}, "pad"},
+		{"prod-eu", []string{"prod-us", "prod-eu1", "test"}, "prod-eu1"},
+		{"production", []string{"test"}, ""},
+		{"ab", []string{"xy"}, ""},
+		{"a", nil, ""},
+	} {
+		require.Equal(t, c.want, nearest(c.word, c.from), c.word)
+	}
+}
