@@ -142,9 +142,9 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 }
 
 // nearest returns the candidate with the fewest edits from s, if no more than a
-// third of its letters (but always one) would have to change.
+// third of its letters would have to change, or two (which swap letters) of four.
 func nearest(s string, candidates []string) string {
-	best, least := "", max(1, len(s)/3)+1
+	best, least := "", max(1, len(s)/3, min(2, len(s)/2))+1
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
 		if d := editDistance(s, c); d < least {
 			best, least = c, d
