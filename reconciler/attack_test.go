@@ -968,3 +968,72 @@ func TestReferencesAreOrderedAndHeld(t *testing.T) {
 	once()
 	require.Empty(t, l.platform.State())
 }
+
+func TestHalfARenameIsARename(t *testing.T) {
+	t.Parallel()
+	for _, half := range []string{"Q", "N"} {
+		t.Run("revert "+half, func(t *testing.T) {
+			t.Parallel()
+			l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+			id := l.platform.ID(key("Q"))
+			require.NoError(t, l.platform.Rename(key("Q"), key("N"), "bob"))
+			l.pass()
+			l.ask(reconciler.DoRevert, half)
+			l.pass()
+			l.live("N", "")
+			l.live("Q", "a=1")
+			require.Equal(t, id, l.platform.ID(key("Q")))
+			l.quiet()
+		})
+		t.Run("accept "+half, func(t *testing.T) {
+			t.Parallel()
+			l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+			require.NoError(t, l.platform.Rename(key("Q"), key("N"), "bob"))
+			l.pass()
+			l.ask(reconciler.DoAccept, half)
+			l.pass()
+			l.pass()
+			l.inGit("Q", "")
+			l.inGit("N", "a=1")
+			require.Empty(t, l.pulls())
+			l.quiet()
+		})
+	}
+}
+
+func TestEnforceDoesNotFightThePlatform(t *testing.T) {
+	t.Parallel()
+	fill := false
+	l := newLoop(t, mem.Options{Fill: func(_ resource.Key, s resource.Spec) resource.Spec {
+		if !fill {
+			return s
+		}
+		s = s.Clone()
+		s["x"] = "filled"
+		return s
+	}}, "Q: a=1")
+	l.env.Mode = reconciler.Enforce
+	l.restart()
+	fill = true
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.pass()
+	l.pass()
+	l.quiet()
+}
+
+func TestObserveNeverWrites(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.env.Mode = reconciler.Observe
+	l.restart()
+	l.hand("Q", "a=2")
+	l.commit(map[string]string{"R": "a=2"})
+	l.pass()
+	w := l.platform.Counts().Writes
+	l.quiet()
+	l.ask(reconciler.DoRevert, "Q")
+	l.pass()
+	require.Equal(t, w, l.platform.Counts().Writes)
+	l.quiet()
+}

@@ -79,6 +79,7 @@ func (p *pass) answerRequests() error {
 
 func (p *pass) answer(q Request) error {
 	d := &p.st.decisions
+	q.Keys = p.withPartners(q.Keys)
 	switch q.Do {
 	case DoAccept:
 		if d.Accepted == nil {
@@ -112,6 +113,26 @@ func (p *pass) answer(q Request) error {
 		p.log.Warn("a request of a kind that this version does not know is dropped", "request", q.Do)
 	}
 	return nil
+}
+
+// withPartners adds to keys the other halves of objects that were renamed on the platform: a rename has
+// one fate, and reverting its new name alone would delete the object.
+func (p *pass) withPartners(keys map[resource.Key]resource.Hash) map[resource.Key]resource.Hash {
+	if len(keys) == 0 {
+		return keys
+	}
+	keys = maps.Clone(keys)
+	for appeared, vanished := range liveRenames(p.baseNow(), p.seen, p.st.ids, p.isRaw) {
+		_, one := keys[appeared]
+		_, other := keys[vanished]
+		switch {
+		case one && !other && keys[appeared] == p.seen.Hash(appeared):
+			keys[vanished] = resource.Hash{}
+		case other && !one && keys[vanished].IsZero():
+			keys[appeared] = p.seen.Hash(appeared)
+		}
+	}
+	return keys
 }
 
 // overrideFor is how long an override holds where nobody says otherwise.
