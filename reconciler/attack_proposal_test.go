@@ -1,0 +1,286 @@
+package reconciler_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/gitstore/forge/local"
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors/mem"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+func TestAcceptAllMerges(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	l.ask(reconciler.DoAccept, "Q")
+	l.pass()
+	l.pass()
+	l.inGit("Q", "a=2")
+	require.Empty(t, l.pulls())
+	l.quiet()
+}
+
+func TestAcceptOneWhileAnotherDrifts(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	l.hand("R", "a=2")
+	l.ask(reconciler.DoAccept, "Q")
+	l.pass()
+	l.pass()
+	l.inGit("Q", "a=2")
+	l.inGit("R", "a=1")
+	require.Contains(t, l.pull().Title, "queue/R")
+	l.quiet()
+}
+
+func TestAcceptPartUnderProtection(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.restartWith(local.Options{Protect: []string{"main"}}, func(*reconciler.Config) {})
+	l.hand("Q", "a=2")
+	l.hand("R", "a=2")
+	l.pass()
+	l.ask(reconciler.DoAccept, "Q")
+	l.pass()
+	l.pass()
+	require.Len(t, l.pulls(), 2)
+	l.inGit("Q", "a=1")
+	l.quiet()
+	for _, p := range l.pulls() {
+		if strings.Contains(p.Title, "queue/Q") {
+			_, err := l.forge.MergeWith(ctx, p.Number, local.MergeOptions{})
+			require.NoError(t, err)
+		}
+	}
+	l.pass()
+	l.inGit("Q", "a=2")
+	require.Contains(t, l.pull().Title, "queue/R")
+	l.quiet()
+}
+
+func TestAPartialReadingLeavesThePullRequestOpen(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	before, refs := l.pull(), l.refs()
+	l.platform.Fail("queue", errors.New("down"))
+	l.pass()
+	l.pass()
+	require.Equal(t, before, l.pull())
+	l.platform.Fail("queue", nil)
+	l.pass()
+	require.Equal(t, before, l.pull())
+	require.Equal(t, refs["refs/heads/driftback/drift/prod"], l.refs()["refs/heads/driftback/drift/prod"])
+	l.platform.Hide(key("Q"), "locked")
+	l.pass()
+	require.Equal(t, before, l.pull())
+	l.quiet()
+}
+
+func TestAPersonsBranchOutlivesTheState(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	head := "refs/heads/" + l.pull().Head
+	theirs := l.edit(head, gitstore.Edit{path("Q"): []byte("a: v3\n")})
+	refs := l.refs()
+	require.NoError(t, l.git.Push(ctx, gitstore.Update{Ref: stateRef, Old: refs[stateRef]}))
+	l.restart()
+	_, err := l.r.Once(ctx, "prod")
+	require.ErrorIs(t, err, reconciler.ErrHalted)
+	_, err = l.r.Rebuild(ctx, "prod")
+	require.NoError(t, err)
+	l.pass()
+	require.Equal(t, theirs, l.refs()[head])
+	l.quiet()
+}
+
+func TestAClosedForeignBranchIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	n := l.pull().Number
+	head := "refs/heads/" + l.pull().Head
+	theirs := l.edit(head, gitstore.Edit{path("Q"): []byte("a: v3\n")})
+	l.pass()
+	_, err := l.forge.Close(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	l.hand("Q", "a=5")
+	l.pass()
+	l.pull()
+	require.Equal(t, theirs, l.refs()[head])
+	l.quiet()
+}
+
+func TestForeignBranchThenLiveChangesAgain(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.hand("R", "a=2")
+	l.pass()
+	first := l.pull()
+	head := "refs/heads/" + first.Head
+	theirs := l.edit(head, gitstore.Edit{path("Q"): []byte("a: v3\n")})
+	l.hand("Q", "a=4")
+	l.pass()
+	require.Len(t, l.pulls(), 2)
+	require.Equal(t, theirs, l.refs()[head])
+	l.quiet()
+	l.hand("Q", "a=1")
+	l.hand("R", "a=1")
+	l.pass()
+	require.Equal(t, first.Head, l.pull().Head, "never closed by us")
+	require.Equal(t, theirs, l.refs()[head])
+	l.quiet()
+}
+
+func TestHostileNames(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	names := []string{"../../etc/passwd", "..", ".", "-rf", "a\nb\n\nDriftback-Environment: prod", "x\x00y", "\xff\xfe", "CON", "con", "Con", "aux.yaml", ".git", "%2e", strings.Repeat("ü", 200), " lead", "trail ", "@ann fixes #1 [x](http://evil)", "$absent", "a/b/../c", "‮evil", "<script>alert(1)</script>", "/drift accept queue/Q"}
+	ok := 0
+	for _, n := range names {
+		if err := l.platform.Put(resource.Key{Kind: "queue", Name: n}, spec("a=1"), "mallory\nChanged-by: root"); err == nil {
+			ok++
+		}
+	}
+	l.pass()
+	l.quiet()
+	draft := l.pull()
+	draft.Draft = false
+	_, err := l.forge.EnsurePull(ctx, draft)
+	require.NoError(t, err)
+	l.merge(local.BySquash)
+	l.pass()
+	require.Empty(t, l.pulls())
+	l.quiet()
+	require.NotZero(t, ok)
+}
+
+func TestIgnoredUntil(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.hand("R", "a=2")
+	l.pass()
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoIgnore, Keys: map[resource.Key]resource.Hash{key("Q"): spec("a=2").Hash()}, Until: l.now.Add(time.Hour)}))
+	l.pass()
+	require.NotContains(t, l.pull().Title, "queue/Q")
+	l.quiet()
+	l.now = l.now.Add(2 * time.Hour)
+	l.pass()
+	require.Contains(t, l.pull().Body, "queue/Q")
+	l.quiet()
+}
+
+func TestSilencedThenReverted(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.hand("R", "")
+	l.pass()
+	n := l.pull().Number
+	_, err := l.forge.Close(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	l.quiet()
+	l.ask(reconciler.DoRevert, "Q", "R")
+	l.pass()
+	l.live("Q", "a=1")
+	l.live("R", "a=1")
+	l.quiet()
+	require.Empty(t, l.pulls())
+}
+
+func TestReopened(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	n := l.pull().Number
+	_, err := l.forge.Close(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	_, err = l.forge.Reopen(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	require.Equal(t, n, l.pull().Number)
+	l.quiet()
+	l.merge(local.ByMerge)
+	l.pass()
+	l.inGit("Q", "a=2")
+	l.quiet()
+}
+
+func TestClosedByUsAndCutOff(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.env.OnClose = "revert"
+	l.restart()
+	l.hand("Q", "a=2")
+	l.pass()
+	l.ask(reconciler.DoIgnore, "Q")
+	broken := true
+	l.restartWith(local.Options{}, func(c *reconciler.Config) { c.Forge = &lostAnswer{c.Forge, &broken} })
+	l.now = l.now.Add(time.Minute)
+	_, err := l.r.Once(ctx, "prod")
+	require.Error(t, err)
+	broken = false
+	l.pass()
+	l.pass()
+	l.live("Q", "a=2")
+	l.quiet()
+}
+
+// lostAnswer closes pull requests and loses the answer.
+
+type lostAnswer struct {
+	forge.Forge
+	broken *bool
+}
+
+func (f *lostAnswer) EnsurePull(ctx context.Context, p forge.Pull) (forge.Pull, error) {
+	got, err := f.Forge.EnsurePull(ctx, p)
+	if *f.broken && p.State == forge.Closed {
+		return forge.Pull{}, errors.New("connection lost")
+	}
+	return got, err
+}
+
+func TestClosedByUsThenReopenedAndClosedByAPerson(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	n := l.pull().Number
+	l.hand("Q", "a=1")
+	l.pass()
+	require.Empty(t, l.pulls())
+	_, err := l.forge.Reopen(ctx, n)
+	require.NoError(t, err)
+	l.hand("Q", "a=2")
+	l.pass()
+	require.Equal(t, n, l.pull().Number)
+	l.quiet()
+	_, err = l.forge.Close(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	require.Empty(t, l.pulls(), "closed by a person is silenced")
+	l.quiet()
+}
