@@ -32,7 +32,7 @@ func TestAFirstPassThatReadsNothingAdoptsNothing(t *testing.T) {
 	l.pass()
 	l.pass()
 	l.live("Q", "")
-	require.Contains(t, l.pull().Body, "queue/S")
+	require.Contains(t, l.pull().Title, "import prod")
 }
 
 func TestIgnoringTheFirstImportAdoptsNothing(t *testing.T) {
