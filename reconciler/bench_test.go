@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -33,27 +34,37 @@ func sizes() []int {
 // crowd is an adopted environment of n queues.
 func crowd(b *testing.B, n int) *loop {
 	l := &loop{TB: b, now: morning, remote: gitstore.NewMemoryRemote()}
+	l.fill(n)
+	l.watch = &counted{Remote: l.remote}
+	l.adopt()
+	return l
+}
+
+// adopt brings the environment to rest.
+func (l *loop) adopt() {
+	l.restart()
+	l.pass()
+	l.pass()
+}
+
+// fill makes n queues on the platform and in Git.
+func (l *loop) fill(n int) {
 	l.platform = mem.New(mem.Options{Now: l.Now, IDs: true, Kinds: kinds, Page: 500})
 	l.git = l.open()
 	var err error
 	l.forge, err = local.Open(l.git, local.Options{Now: l.Now, User: "ann <ann@example.invalid>"})
-	require.NoError(b, err)
+	require.NoError(l, err)
 	e := gitstore.Edit{}
 	for i := range n {
 		name := fmt.Sprintf("Queue %06d", i)
 		s := big(i, 0)
-		require.NoError(b, l.platform.Put(key(name), s, "bob"))
+		require.NoError(l, l.platform.Put(key(name), s, "bob"))
 		e[path(name)] = []byte(yaml(s))
 	}
 	_, err = l.git.Commit(ctx, mainRef, gitstore.ID{}, e, gitstore.Signature{Name: "ann"}, "begin")
-	require.NoError(b, err)
+	require.NoError(l, err)
 	target := vendors.NewTarget(l.platform.Driver(), vendors.TargetOptions{Clock: l})
 	l.env = reconciler.Environment{Name: "prod", Platform: &watched{Target: target}, Mode: reconciler.Sync}
-	l.watch = &counted{Remote: l.remote}
-	l.restart()
-	l.pass()
-	l.pass()
-	return l
 }
 
 // watched is a platform that tells observations from the rest of a pass: it takes the CPU time that they
@@ -154,6 +165,48 @@ func BenchmarkOneChange(b *testing.B) {
 			b.ReportMetric(float64(m)/float64(smallest), "x-smallest")
 		})
 	}
+}
+
+// BenchmarkColdStart is the first pass of a process with what was parsed kept, without the observation, on
+// a repository on disk; x-ls-tree is its CPU time against git's listing of the three trees.
+func BenchmarkColdStart(b *testing.B) {
+	for _, n := range sizes() {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			l := &loop{TB: b, now: morning, url: b.TempDir(), cache: kept{}}
+			require.NoError(b, exec.Command("git", "init", "-q", "--bare", "-b", "main", l.url).Run())
+			l.fill(n)
+			l.adopt()
+			require.NoError(b, l.r.Close(ctx))
+			require.NoError(b, exec.Command("git", "-C", l.url, "gc", "-q").Run())
+			l.env.Platform.(*watched).still = true
+			var ours, native []time.Duration
+			for b.Loop() {
+				begun := cpu()
+				l.restart()
+				l.pass()
+				ours = append(ours, cpu()-begun)
+				var listing time.Duration
+				for _, ref := range []string{mainRef, liveRef, stateRef} {
+					git := exec.Command("git", "-C", l.url, "ls-tree", "-r", ref)
+					require.NoError(b, git.Run())
+					listing += git.ProcessState.UserTime() + git.ProcessState.SystemTime()
+				}
+				native = append(native, listing)
+			}
+			b.ReportMetric(float64(median(ours))/1e6, "cpu-ms/op")
+			b.ReportMetric(float64(median(ours))/float64(median(native)), "x-ls-tree")
+		})
+	}
+}
+
+// kept is a Cache in memory.
+type kept map[string][]byte
+
+func (k kept) Load(name string) []byte { return k[name] }
+
+func (k kept) Save(name string, b []byte) error {
+	k[name] = b
+	return nil
 }
 
 // BenchmarkResidentObject tells the live heap per object that a reconciler at rest keeps, platform excluded.

@@ -34,6 +34,8 @@ type loop struct {
 	r        *reconciler.Reconciler
 	last     reconciler.Report
 	watch    *counted // between the reconciler and the remote; nil for none
+	url      string   // of a repository on disk, instead of remote
+	cache    reconciler.Cache
 }
 
 const (
@@ -83,11 +85,14 @@ func newLoop(t *testing.T, o mem.Options, queues ...string) *loop {
 }
 
 func (l *loop) open() *gitstore.Store {
-	var remote gitstore.Remote = l.remote
-	if l.watch != nil {
-		remote = l.watch
+	o := gitstore.Options{URL: l.url, Now: l.Now, Committer: gitstore.Signature{Name: "driftback", Email: "driftback@example.invalid"}}
+	switch {
+	case l.watch != nil:
+		o.Remote = l.watch
+	case l.url == "":
+		o.Remote = l.remote
 	}
-	s, err := gitstore.Open(ctx, gitstore.Options{Remote: remote, Now: l.Now, Committer: gitstore.Signature{Name: "driftback", Email: "driftback@example.invalid"}})
+	s, err := gitstore.Open(ctx, o)
 	require.NoError(l, err)
 	return s
 }
@@ -98,7 +103,7 @@ func (l *loop) restart() {
 	store := l.open()
 	f, err := local.Open(store, local.Options{Now: l.Now, User: "driftback <driftback@example.invalid>"})
 	require.NoError(l, err)
-	l.r, err = reconciler.New(reconciler.Config{Store: store, Forge: f, Clock: l, Environments: []reconciler.Environment{l.env}, Jitter: func() float64 { return 0 }})
+	l.r, err = reconciler.New(reconciler.Config{Store: store, Forge: f, Clock: l, Environments: []reconciler.Environment{l.env}, Jitter: func() float64 { return 0 }, Cache: l.cache})
 	require.NoError(l, err)
 }
 

@@ -70,7 +70,9 @@ func (m idMap) observe(live []resource.Entry) (next idMap, moved bool) {
 // forget returns the map without the ids whose object is gone for good, or whose name another
 // object bears now; m itself if there are none.
 func (m idMap) forget(live, base *resource.Snapshot) (next idMap, moved bool) {
-	next = m
+	if next = m; m.size() == borne(live) {
+		return m, false // each is borne by one object
+	}
 	for _, kind := range sortedKeys(m) {
 		for id, e := range m[kind] {
 			k := resource.Key{Kind: kind, Name: e.Name}
@@ -86,6 +88,25 @@ func (m idMap) forget(live, base *resource.Snapshot) (next idMap, moved bool) {
 		}
 	}
 	return next, moved
+}
+
+func (m idMap) size() int {
+	n := 0
+	for _, byID := range m {
+		n += len(byID)
+	}
+	return n
+}
+
+// borne counts the objects of a reading that have an id.
+func borne(live *resource.Snapshot) int {
+	n := 0
+	for e := range live.Entries() {
+		if e.Origin != nil && e.Origin.ID != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // tidied is what the map of ids was last looked through for. What is the same since cannot have
