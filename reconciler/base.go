@@ -129,7 +129,7 @@ func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
 		}
 		if best == nil || pull.State == forge.Merged && best.State != forge.Merged {
 			if best != nil && best.State == forge.Open {
-				p.orphans = append(p.orphans, pr.Branch)
+				p.st.seen.Orphans = append(p.st.seen.Orphans, pr.Branch)
 			}
 			best = &pulls[i]
 		}

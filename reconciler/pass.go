@@ -40,7 +40,6 @@ type pass struct {
 	withheld   map[resource.Key]string
 	trouble    []Trouble         // what could not be read
 	remembered int               // changes in the live branch's pending commits
-	orphans    []string          // branches with an open pull request that nothing is proposed by any more
 	pending    []gitstore.Update // moves of refs that travel with the next push, which is before the next effect
 	idsNew     bool              // the map of ids learnt something in this pass
 	claiming   time.Time         // when the claim in the working state was made, until it is pushed

@@ -204,7 +204,7 @@ func (p *pass) withdraw(ctx context.Context, wanted [][]Item) error {
 		}
 	}
 	p.st.seen.Proposals = left
-	for _, branch := range p.orphans {
+	for _, branch := range p.st.seen.Orphans {
 		if slices.ContainsFunc(left, func(pr proposal) bool { return pr.Branch == branch && !pr.Closed }) {
 			continue
 		}
@@ -212,6 +212,7 @@ func (p *pass) withdraw(ctx context.Context, wanted [][]Item) error {
 			return fmt.Errorf("withdraw %s: %w", branch, err)
 		}
 	}
+	p.st.seen.Orphans = nil
 	return nil
 }
 

@@ -58,6 +58,8 @@ type seen struct {
 	// never had as a whole: merged by field, or completed by the platform.
 	Born      map[resource.Key]gitstore.ID `json:"born,omitempty"`
 	Proposals []proposal                   `json:"proposals,omitempty"`
+	// Orphans are branches with an open pull request that proposes nothing any more; it is still to be closed.
+	Orphans []string `json:"orphans,omitempty"`
 }
 
 // A proposal is a pull request of ours: what its branch says that live is.
@@ -252,6 +254,7 @@ func (s *state) clone() *state {
 	c.decisions.Accepted = maps.Clone(s.decisions.Accepted)
 	c.decisions.Holds = slices.Clone(s.decisions.Holds)
 	c.seen.Born = maps.Clone(s.seen.Born)
+	c.seen.Orphans = slices.Clone(s.seen.Orphans)
 	c.seen.Proposals = slices.Clone(s.seen.Proposals)
 	for i, p := range c.seen.Proposals {
 		c.seen.Proposals[i].Keys = maps.Clone(p.Keys)

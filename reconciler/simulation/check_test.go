@@ -29,8 +29,10 @@ type checker struct {
 	inLive map[resource.Key]map[string]bool // every value that was ever pushed to the live branch
 	shown  map[resource.Key]time.Time       // when the live branch last said that the object is there
 	reject map[string]int
-	mains  []mainTip   // every tip of main, oldest first
-	asked  []time.Time // when people asked by command for something
+	mains  []mainTip                             // every tip of main, oldest first
+	asked  []time.Time                           // when people asked by command for something
+	had    map[resource.Key]map[string]time.Time // values that base has had, with when it first did
+	busy   [][2]time.Time                        // when a deployment was under way; the last one may have no end yet
 }
 
 type mainTip struct {
@@ -39,7 +41,7 @@ type mainTip struct {
 }
 
 func newChecker(w *world) *checker {
-	return &checker{w: w, inLive: map[resource.Key]map[string]bool{}, shown: map[resource.Key]time.Time{}, reject: map[string]int{}}
+	return &checker{w: w, inLive: map[resource.Key]map[string]bool{}, shown: map[resource.Key]time.Time{}, reject: map[string]int{}, had: map[resource.Key]map[string]time.Time{}}
 }
 
 // tree reads the things below a folder of a commit, each as the text of its value.
@@ -127,10 +129,51 @@ func (c *checker) pushed(owner string, ups []gitstore.Update) {
 		if strings.HasPrefix(u.Ref, "refs/heads/driftback/drift/") {
 			c.proposed(u.New)
 		}
+		if u.Ref == stateRef {
+			c.noteDeployment()
+			c.noteBase(u.New)
+		}
 		if u.Ref == mainRef {
 			c.w.fail("never pushes to a protected branch", "%s pushed %s", owner, u.Ref)
 		}
 	}
+}
+
+func (c *checker) noteBase(state gitstore.ID) {
+	for k, v := range c.w.tree(state, "base") {
+		if c.had[k] == nil {
+			c.had[k] = map[string]time.Time{}
+		}
+		if _, ok := c.had[k][v]; !ok {
+			c.had[k][v] = c.w.now
+		}
+	}
+}
+
+// backToBase reports whether a person's edit only brought back what base had: then nothing of theirs is left.
+func (c *checker) backToBase(k resource.Key, spec resource.Spec, at time.Time) bool {
+	since, ok := c.had[k][resource.Text(spec)]
+	return spec != nil && ok && since.Before(at)
+}
+
+func (c *checker) noteDeployment() {
+	_, _, phase, _ := c.claim()
+	last := len(c.busy) - 1
+	open := last >= 0 && c.busy[last][1].IsZero()
+	switch {
+	case phase != "" && !open:
+		c.busy = append(c.busy, [2]time.Time{c.w.now})
+	case phase == "" && open:
+		c.busy[last][1] = c.w.now
+	}
+}
+
+// duringDeployment reports whether an edit fell into a deployment: then nobody can tell afterwards
+// whether it came before or after the write, and Git's change may count as not done.
+func (c *checker) duringDeployment(at time.Time) bool {
+	return slices.ContainsFunc(c.busy, func(b [2]time.Time) bool {
+		return !at.Before(b[0]) && (b[1].IsZero() || !at.After(b[1]))
+	})
 }
 
 // proposed checks that a drift branch says exactly what the live branch says of what it changes.
@@ -269,7 +312,7 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 				continue
 			}
 			who, at := c.typed(k, f)
-			if who == "driftback" || who == "" || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
+			if who == "driftback" || who == "" || c.duringDeployment(at) || c.backToBase(k, before[k], at) || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
 				continue
 			}
 			if !c.mainMoved(k, f, at) {
