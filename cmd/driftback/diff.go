@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/driftback/driftback/reconciler/credential"
+	"github.com/driftback/driftback/reconciler/files"
 	"github.com/driftback/driftback/reconciler/report"
 	"github.com/driftback/driftback/vendors/resource"
 )
@@ -65,6 +67,11 @@ func (c *cli) diff(ctx context.Context, from, to string) (err error) {
 	if err != nil {
 		return err
 	}
+	for i, n := range names {
+		if err := w.withhold(objects, i, n, targets[n.env]); err != nil {
+			return err
+		}
+	}
 	if err := c.differences(objects, map[string]any{"from": from, "to": to}, nil); err != nil {
 		return err
 	}
@@ -106,6 +113,59 @@ func compare(a, b *resource.Snapshot, kinds []resource.KindInfo) ([]report.Objec
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// withhold marks the objects of which the given side (0 or 1) looks like a credential, as the
+// reconciler does: only what the platform has now, and Git does not, can be one.
+func (w *workspace) withhold(objects []report.Object, side int, n stateName, t *platform) error {
+	if n.side != "live" || n.at != "" {
+		return nil // from Git
+	}
+	e, err := w.config.environment(n.env)
+	if err != nil {
+		return err
+	}
+	raw := map[resource.Kind]bool{}
+	for _, k := range t.Kinds() {
+		raw[k.Kind] = k.Raw
+	}
+	known := w.inGit(n.env, e, t)
+	for i := range objects {
+		o := &objects[i]
+		r := o.Change.Before
+		if side == 1 {
+			r = o.Change.After
+		}
+		if r == nil {
+			continue
+		}
+		found := e.allow().Filter(r.Key, credential.Find(r.Key, r.Spec, raw[r.Key.Kind]))
+		if len(found) == 0 {
+			continue
+		}
+		if h := r.Spec.Hash(); !slices.ContainsFunc(known, func(s *resource.Snapshot) bool { return s.Hash(r.Key) == h }) {
+			o.Withheld = fmt.Sprintf("looks like a credential (%s at %s)", found[0].Rule, found[0].Path)
+		}
+	}
+	return nil
+}
+
+// inGit returns what Git has of an environment: wanted, and recorded. What cannot be read there
+// counts as not there.
+func (w *workspace) inGit(env string, e environment, t *platform) []*resource.Snapshot {
+	refs := w.store.Refs()
+	var out []*resource.Snapshot
+	for ref, l := range map[string]files.Layout{
+		"refs/heads/" + e.Branch: e.layout(env, t.Kinds()),
+		"refs/heads/live/" + env: {Kinds: t.Kinds()},
+	} {
+		if tip := refs[ref]; !tip.IsZero() {
+			if s, _ := w.tree(tip, l); s != nil {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
 }
 
 func (c *cli) completeStates(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {

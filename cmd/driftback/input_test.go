@@ -70,6 +70,30 @@ func TestInputPasswordIsWithheld(t *testing.T) {
 	require.Contains(t, w.openPulls(), "web.yml")
 }
 
+// What a pass keeps out of Git, diff keeps off the screen, in every format; what Git has, or the operator
+// allows, is shown.
+func TestInputDiffWithholdsCredentials(t *testing.T) {
+	const password = "s3cr3t-Tr0ub4dor-9x"
+	w := newDirWorld(t, twoFiles)
+	w.edit("b.yml", "b: 1\npassword: "+password+"\n")
+	w.pass() // waits until it is settled
+	for _, f := range formats {
+		for _, args := range [][]string{{"git:prod", "live:prod"}, {"live:prod", "git:prod"}} {
+			out := w.driftback(exitDifferent, "diff", args[0], args[1], "-o", f)
+			require.Contains(t, out, "looks like a credential (assignment at 2:")
+			require.NotContains(t, out, password)
+		}
+	}
+	w.write(w.in("b.yml"), "b: 1\npassword: "+password+"\n")
+	w.commit("The password is in Git")
+	require.Contains(t, w.driftback(exitDifferent, "diff", "git:prod@HEAD~1", "live:prod"), password)
+	w.edit("b.yml", "b: 2\npassword: "+password+"\n")
+	w.pass()
+	require.NotContains(t, w.driftback(exitDifferent, "diff", "git:prod@HEAD~1", "live:prod"), password)
+	w.configure(fmt.Sprintf("{root: %q, settle: 50ms}", w.live), "    allow: [file/b.yml]\n")
+	require.Contains(t, w.driftback(exitDifferent, "diff", "git:prod@HEAD~1", "live:prod"), password)
+}
+
 // everything returns the content of every object in the repository, reachable or not.
 func (w *world) everything() string {
 	w.t.Helper()

@@ -31,6 +31,9 @@ const (
 // difference returns the lines that show how the object differs, at most maxLines and
 // one that says how many were left out.
 func (o Object) difference() []line {
+	if o.Withheld != "" {
+		return []line{{'@', clip(visible("withheld: "+o.Withheld, true), maxLine)}}
+	}
 	before, after := o.sides()
 	var out []line
 	if isRaw(before) && isRaw(after) {

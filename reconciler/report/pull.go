@@ -172,7 +172,7 @@ func section(o Object) string {
 func (p Pull) inConflict() []Object {
 	var out []Object
 	for _, o := range p.Objects {
-		if len(o.Conflicts) > 0 {
+		if len(o.shownConflicts()) > 0 {
 			out = append(out, o)
 		}
 	}

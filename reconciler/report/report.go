@@ -32,6 +32,8 @@ type Object struct {
 	Conflicts []merge.Conflict
 	// Note is a remark such as "filled in by the platform", on one line.
 	Note string
+	// Withheld, if set, says why no content is shown of the object, on one line, and holds none itself.
+	Withheld string
 }
 
 // Key returns the object's key, the new one of a rename.
@@ -42,10 +44,22 @@ func (o Object) Key() resource.Key {
 	return o.Change.Key()
 }
 
-// Fields returns the difference, field by field; of an object that is created or deleted, all its fields.
+// Fields returns the difference, field by field; of an object that is created or deleted, all its fields;
+// of one that is withheld, none.
 func (o Object) Fields() []diff.Field {
+	if o.Withheld != "" {
+		return nil
+	}
 	before, after := o.sides()
 	return diff.Fields(o.Schema, before, after)
+}
+
+// shownConflicts are the conflicts of which the values are shown: none where content is withheld.
+func (o Object) shownConflicts() []merge.Conflict {
+	if o.Withheld != "" {
+		return nil
+	}
+	return o.Conflicts
 }
 
 // sides returns the specs; the empty one stands for an absent object.

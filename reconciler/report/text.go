@@ -66,7 +66,7 @@ func (o TextOptions) object(b *strings.Builder, obj Object) {
 	if o.Brief {
 		return
 	}
-	for _, c := range obj.Conflicts {
+	for _, c := range obj.shownConflicts() {
 		field := "whole object"
 		if len(c.Path) > 0 {
 			field = c.Path.String()
@@ -119,7 +119,8 @@ type objectJSON struct {
 	AuditID   string          `json:"auditId,omitempty"`
 	Note      string          `json:"note,omitempty"`
 	Fields    []diff.Field    `json:"fields,omitempty"`
-	Content   *contentJSON    `json:"content,omitempty"` // instead of fields, of raw kinds
+	Content   *contentJSON    `json:"content,omitempty"`  // instead of fields, of raw kinds
+	Withheld  string          `json:"withheld,omitempty"` // why there are neither fields nor content
 	Conflicts []conflictJSON  `json:"conflicts,omitempty"`
 }
 
@@ -158,12 +159,16 @@ func JSON(w io.Writer, os []Object) error {
 func (o Object) json() (objectJSON, error) {
 	out := objectJSON{
 		Key: o.Key().String(), Action: o.Change.Action(), Who: o.Who, Email: o.Email, When: o.When.UTC(), AuditID: o.AuditID, Note: o.Note,
+		Withheld: o.Withheld,
 	}
 	if o.When.IsZero() {
 		out.When = time.Time{}
 	}
 	if out.Action == resource.Rename {
 		out.From = o.Change.Before.Key.String()
+	}
+	if o.Withheld != "" {
+		return out, nil
 	}
 	before, after := o.sides()
 	if isRaw(before) && isRaw(after) {
