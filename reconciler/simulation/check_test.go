@@ -29,6 +29,7 @@ type checker struct {
 	inLive map[resource.Key]map[string]bool // every value that was ever pushed to the live branch
 	shown  map[resource.Key]time.Time       // when the live branch last said that the object is there
 	reject map[string]int
+	heads  []mainTip                             // what the daemons decided on, with when that was written down
 	mains  []mainTip                             // every tip of main, oldest first
 	asked  []time.Time                           // when people asked by command for something
 	had    map[resource.Key]map[string]time.Time // values that base has had, with when it first did
@@ -95,16 +96,7 @@ func (c *checker) claim() (owner string, deadline time.Time, phase, commit strin
 		Owner, Phase, Commit string
 		Deadline             time.Time
 	}
-	tip := c.w.refs()[stateRef]
-	if f, ok, err := c.w.store.File(tip, "deployment.json"); !tip.IsZero() && err == nil && ok {
-		b, err := c.w.store.Blob(f.ID, 0)
-		if err == nil {
-			err = json.Unmarshal(b, &j)
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
+	c.readState("deployment.json", &j)
 	return j.Owner, j.Deadline, j.Phase, j.Commit
 }
 
@@ -132,6 +124,7 @@ func (c *checker) pushed(owner string, ups []gitstore.Update) {
 		if u.Ref == stateRef {
 			c.noteDeployment()
 			c.noteBase(u.New)
+			c.noteHead()
 		}
 		if u.Ref == mainRef {
 			c.w.fail("never pushes to a protected branch", "%s pushed %s", owner, u.Ref)
@@ -290,8 +283,67 @@ func (c *checker) applied(owner string, ch resource.Change, before map[resource.
 			c.w.fail("1 nothing seen is lost", "%s = %s, typed by %s, is overwritten and not in Git", k, resource.Text(spec), who)
 		}
 	}
+	c.permitted(ch)
 	c.decided(before, after)
 	c.written(ch)
+}
+
+// seen reads what the daemons decided on last.
+func (c *checker) seen() (head gitstore.ID, adopted bool) {
+	var s struct {
+		Head    gitstore.ID
+		Adopted bool
+	}
+	c.readState("seen.json", &s)
+	return s.Head, s.Adopted
+}
+
+func (c *checker) readState(name string, into any) {
+	tip := c.w.refs()[stateRef]
+	if f, ok, err := c.w.store.File(tip, name); !tip.IsZero() && err == nil && ok {
+		b, err := c.w.store.Blob(f.ID, 0)
+		if err == nil {
+			err = json.Unmarshal(b, into)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+}
+
+// permitted checks that nothing is written before the first import is over, nor after history
+// was rewritten until somebody resumes.
+func (c *checker) permitted(ch resource.Change) {
+	if _, adopted := c.seen(); !adopted {
+		c.w.fail("the first pass never writes", "%s %s before the first import was merged", ch.Action(), ch.Key())
+	}
+	var j struct {
+		Started time.Time
+		Commit  string
+	}
+	c.readState("deployment.json", &j)
+	commit, err := gitstore.ParseID(j.Commit)
+	var last mainTip
+	for _, h := range c.heads {
+		if h.since.Before(j.Started) {
+			last = h
+		}
+	}
+	resumed := slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(last.since) })
+	if err != nil || last.id.IsZero() || resumed {
+		return
+	}
+	if ok, err := c.w.store.IsAncestor(last.id, commit); err == nil && !ok {
+		c.w.fail("rewritten history holds", "%s %s: %.7s does not descend from %.7s, which was decided on before", ch.Action(), ch.Key(), commit, last.id)
+	}
+}
+
+// noteHead takes note of what was decided on.
+func (c *checker) noteHead() {
+	head, _ := c.seen()
+	if n := len(c.heads); n == 0 || c.heads[n-1].id != head {
+		c.heads = append(c.heads, mainTip{head, c.w.now})
+	}
 }
 
 // decided checks that in mode sync what a person typed gives way only to what people decided
