@@ -363,7 +363,10 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 			if was == is {
 				continue
 			}
-			who, at := c.typed(k, f)
+			who, at, gone := c.typed(k, f)
+			if gone && before[k] != nil {
+				continue // the object under this name is another one since
+			}
 			if who == "driftback" || who == "" || c.duringDeployment(at) || c.backToBase(k, before[k], at) || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
 				continue
 			}
@@ -375,17 +378,17 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 }
 
 // typed tells who last changed a field, and when; a deletion changes all of them.
-func (c *checker) typed(k resource.Key, f string) (who string, at time.Time) {
+func (c *checker) typed(k resource.Key, f string) (who string, at time.Time, gone bool) {
 	var value any
 	for i, v := range c.w.platform.History(k) {
 		if v.Who == "driftback" && !v.When.Before(c.w.now) {
 			break // the write that is being checked
 		}
 		if i == 0 || v.Spec[f] != value {
-			who, at, value = v.Who, v.When, v.Spec[f]
+			who, at, value, gone = v.Who, v.When, v.Spec[f], v.Spec == nil
 		}
 	}
-	return who, at
+	return who, at, gone
 }
 
 func (c *checker) mainAt(t time.Time) gitstore.ID {

@@ -263,7 +263,8 @@ func TestTapes(t *testing.T) {
 			require.NoError(t, err)
 			var in []uint16
 			require.NoError(t, json.Unmarshal(b, &in))
-			require.NoError(t, run(replay(in), false).failure)
+			w := run(replay(in), testing.Verbose())
+			require.NoError(t, w.failure, strings.Join(w.trace, "\n"))
 		})
 	}
 }
