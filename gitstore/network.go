@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -328,7 +329,7 @@ func (n *network) failed(err error) error {
 // verdict reads the server's report.
 func (n *network) verdict(ctx context.Context, ups []Update, report *packp.ReportStatus, said string) error {
 	if report.UnpackStatus != "ok" {
-		return notSent{fmt.Errorf("the server could not store the objects: %s%s", report.UnpackStatus, quoted(said))}
+		return notSent{fmt.Errorf("the server could not store the objects: %s%s", oneLine(report.UnpackStatus), quoted(said))}
 	}
 	status := map[string]string{}
 	for _, c := range report.CommandStatuses {
@@ -339,7 +340,7 @@ func (n *network) verdict(ctx context.Context, ups []Update, report *packp.Repor
 		case !ok:
 			return fmt.Errorf("the server did not report on %s", u.Ref)
 		case s != "ok":
-			return n.refused(ctx, ups, u, s+quoted(said))
+			return n.refused(ctx, ups, u, oneLine(s)+quoted(said))
 		}
 	}
 	return nil
@@ -373,11 +374,29 @@ func quoted(said string) string {
 	return fmt.Sprintf(" (%.500s)", said)
 }
 
-// explain gives errors of go-git their class.
+// A brief error may hold the whole body of a server's answer, and shows its beginning on one line.
+type brief struct{ error }
+
+func (b brief) Error() string { return oneLine(b.error.Error()) }
+func (b brief) Unwrap() error { return b.error }
+
+// oneLine returns what a server said in one line of bounded length.
+func oneLine(said string) string {
+	return fmt.Sprintf("%.500s", strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(said, " "))), " "))
+}
+
+// explain gives errors of go-git their class, and a message of bounded length.
 func explain(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	err = brief{err}
+	switch {
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed),
 		strings.Contains(err.Error(), "unable to authenticate"):
 		return fmt.Errorf("%w: %w", ErrAuth, err)

@@ -194,6 +194,22 @@ func TestWrongToken(t *testing.T) {
 	require.NotContains(t, err.Error(), "hidden")
 }
 
+// What a server answers may be a page of anything, such as the request with its Authorization.
+func TestRemoteAnswersAreCut(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte("no\x1b[31m\nsuch\u202e\t" + strings.Repeat("very ", 1000) + "long"))
+	}))
+	defer srv.Close()
+	s := open(t, Options{URL: srv.URL + "/r.git"})
+	_, err := s.Sync(t.Context())
+	require.ErrorContains(t, err, "no [31m such very very")
+	require.NotContains(t, err.Error(), "long")
+	require.Less(t, len(err.Error()), 700)
+	require.NotContains(t, err.Error(), "\n")
+}
+
 func TestRemoteGone(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(http.NotFoundHandler())
