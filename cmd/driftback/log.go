@@ -2,14 +2,21 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/lmittmann/tint"
+
+	"github.com/driftback/driftback/reconciler/credential"
+	"github.com/driftback/driftback/vendors/resource"
 )
 
 // logger returns the logger of the command line: for people on a terminal, JSON
@@ -39,7 +46,8 @@ const redacted = "[secret]"
 // them from texts. The zero redactor is ready; it is safe for concurrent use.
 type redactor struct {
 	mu       sync.RWMutex
-	secrets  []string // longest first, so that one that contains another goes first
+	known    map[string]bool // what add was given
+	secrets  []string        // longest first, so that one that contains another goes first
 	replacer *strings.Replacer
 }
 
@@ -47,13 +55,26 @@ type redactor struct {
 // removing it would garble texts without hiding anything.
 const minSecret = 4
 
-// add makes the redactor remove s, also line by line where it has several.
+// add makes the redactor remove s, also line by line where it has several, and as it is written in JSON,
+// in a URL and in base64.
 func (r *redactor) add(s string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.known[s] {
+		return
+	}
+	if r.known == nil {
+		r.known = map[string]bool{}
+	}
+	r.known[s] = true
 	for _, part := range append(strings.Split(s, "\n"), s) {
-		if part = strings.TrimSpace(part); len(part) >= minSecret && !slices.Contains(r.secrets, part) {
-			r.secrets = append(r.secrets, part)
+		if part = strings.TrimSpace(part); len(part) < minSecret {
+			continue
+		}
+		for _, form := range append(spellings(part), part) {
+			if !slices.Contains(r.secrets, form) {
+				r.secrets = append(r.secrets, form)
+			}
 		}
 	}
 	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
@@ -64,6 +85,25 @@ func (r *redactor) add(s string) {
 	r.replacer = strings.NewReplacer(pairs...)
 }
 
+// spellings are the other forms in which a secret is sent and echoed. Base64 comes whole and as the digits that it
+// has at each place within something longer, such as user:secret.
+func spellings(secret string) []string {
+	out := []string{url.QueryEscape(secret), url.PathEscape(secret)}
+	if quoted, err := json.Marshal(secret); err == nil {
+		out = append(out, strings.Trim(string(quoted), `"`))
+	}
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+		out = append(out, e.EncodeToString([]byte(secret)), e.WithPadding(base64.NoPadding).EncodeToString([]byte(secret)))
+		for before := range 3 {
+			digits := e.EncodeToString(append(make([]byte, before), secret...))
+			if inner := digits[(before*8+5)/6 : (before+len(secret))*8/6]; len(inner) >= 2*minSecret {
+				out = append(out, inner)
+			}
+		}
+	}
+	return out
+}
+
 // text returns s without secrets.
 func (r *redactor) text(s string) string {
 	r.mu.RLock()
@@ -72,6 +112,24 @@ func (r *redactor) text(s string) string {
 		return s
 	}
 	return r.replacer.Replace(s)
+}
+
+// withheldAnswer stands for a text of a platform that is not repeated.
+const withheldAnswer = "(the answer is withheld: it looks like a credential)"
+
+// pair is the beginning of a name: value or name=value in the middle of a line.
+var pair = regexp.MustCompile(`\s+([^\s:=]+[:=])`)
+
+// answer returns what a platform or a command of the operator said, without secrets; a text in which something
+// unknown looks like one is not repeated at all.
+func (r *redactor) answer(s string) string {
+	s = r.text(s)
+	// An answer comes on one line: a pair in the middle of it is looked at as one on a line of its own.
+	lines := pair.ReplaceAllString(s, "\n$1")
+	if len(credential.Find(resource.Key{}, resource.Spec{resource.Content: s + "\n" + lines}, true)) > 0 {
+		return withheldAnswer
+	}
+	return s
 }
 
 // A redactHandler removes secrets from the message and from every attribute

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,4 +90,35 @@ func TestLongerSecretsGoFirst(t *testing.T) {
 	require.Equal(t, "[secret]", r.text("password"))
 	r.add("ab")
 	require.Equal(t, "ab", r.text("ab"), "two letters are no secret, and hiding them garbles every text")
+}
+
+// A server may echo what it was sent, in the form in which it was sent.
+func TestSpellingsOfSecretsAreRedacted(t *testing.T) {
+	t.Parallel()
+	const secret = `to&en "of" a>b?c~ä/server`
+	r := new(redactor)
+	r.add(secret)
+	r.add("x-access-token:" + secret)
+	quoted, err := json.Marshal(secret)
+	require.NoError(t, err)
+	for _, s := range []string{string(quoted), url.QueryEscape(secret), url.PathEscape(secret)} {
+		require.NotContains(t, r.text("said "+s+"."), "server", s)
+	}
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		for _, s := range []string{secret, "x-access-token:" + secret} {
+			require.Equal(t, "Basic [secret]", strings.TrimRight(r.text("Basic "+e.EncodeToString([]byte(s))), "="))
+		}
+		for _, user := range []string{"", "a", "bc", "def"} {
+			shown := e.EncodeToString([]byte(user + ":" + secret + ":more"))
+			require.Less(t, len(strings.Replace(r.text(shown), redacted, "", 1)), len(shown)-len(secret), shown)
+		}
+	}
+}
+
+func TestAnswersThatLookLikeCredentialsAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	r := new(redactor)
+	r.add("hunter2-and-more")
+	require.Equal(t, "500: line 3: unknown key [secret]", r.answer("500: line 3: unknown key hunter2-and-more"))
+	require.Equal(t, withheldAnswer, r.answer("500: line 3: password: s3cr3t-Tr0ub4dor-9x"))
 }

@@ -111,6 +111,7 @@ func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (r *
 		Logger:       w.log,
 		OnReport:     s.onReport,
 		Cache:        w.parsed(),
+		Redact:       w.secrets.redact.answer,
 	})
 	return r, closed, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -136,8 +137,20 @@ func (u use) level() slog.Level {
 func (w *workspace) auth(ctx context.Context) (gitstore.Auth, error) {
 	a := w.config.Repository.Auth
 	out := gitstore.Auth{User: a.User}
+	if u, err := url.Parse(w.config.Repository.URL); err == nil {
+		if password, ok := u.User.Password(); ok {
+			w.secrets.redact.add(password)
+			w.secrets.redact.add(u.User.Username() + ":" + password)
+		}
+	}
 	if a.Token.isSet() {
-		out.Token = func(ctx context.Context) (string, error) { return w.secrets.resolve(ctx, a.Token) }
+		out.Token = func(ctx context.Context) (string, error) {
+			token, err := w.secrets.resolve(ctx, a.Token)
+			if err == nil {
+				w.secrets.redact.add(a.User + ":" + token) // as it is sent
+			}
+			return token, err
+		}
 	}
 	if a.SSH == nil {
 		return out, nil
