@@ -67,7 +67,6 @@ type task struct {
 	next func() (struct{}, bool)
 	stop func()
 	wake time.Time
-	dead bool
 	r    *reconciler.Reconciler
 	err  error // of the last pass
 }
