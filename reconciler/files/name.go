@@ -235,6 +235,9 @@ func foldName(s string) string {
 // sidecarName is the file beside the contents of a raw kind that says what they cannot say.
 const sidecarName = ".driftback.yaml"
 
+// maxRawName bounds the whole path of a raw file, in bytes, and leaves room for the folders above it in 4,096.
+const maxRawName = 3500
+
 // checkRawName reports why a name cannot be the path of a raw file.
 func checkRawName(name string) error {
 	switch {
@@ -245,7 +248,13 @@ func checkRawName(name string) error {
 	case !utf8.ValidString(name):
 		return errors.New("the name is not valid UTF-8, which a path in Git has to be")
 	}
+	if len(name) > maxRawName {
+		return fmt.Errorf("the name has %d bytes, over the limit of %d", len(name), maxRawName)
+	}
 	for _, r := range name {
+		if r == '\\' {
+			return errors.New("the name holds a backslash, which Windows takes for a slash")
+		}
 		if unicode.IsControl(r) {
 			return fmt.Errorf("the name holds the control character %U, which a path in Git must not", r)
 		}
@@ -257,7 +266,7 @@ func checkRawName(name string) error {
 		case s == "." || s == "..":
 			return fmt.Errorf("the name leaves its folder with %q", s)
 		case gitName(s):
-			return fmt.Errorf("Git keeps the name %q for itself", s)
+			return fmt.Errorf("the name %q is kept by Git for itself", s)
 		case len(s) > maxName:
 			return fmt.Errorf("a part of the name has %d bytes, over the limit of %d", len(s), maxName)
 		}

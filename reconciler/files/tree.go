@@ -28,9 +28,8 @@ type Tree struct {
 type note struct {
 	name        string // full name, where the file's own name does not hold it
 	renamedFrom string
-	key         resource.Key // of renamedFrom
-	marks       marks        // of a sidecar
-	broken      bool         // a sidecar that cannot be read
+	marks       marks // of a sidecar
+	broken      bool  // a sidecar that cannot be read
 	problems    []Problem
 }
 
