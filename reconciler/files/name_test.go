@@ -66,8 +66,8 @@ func TestRawNames(t *testing.T) {
 		require.NoError(t, checkRawName(good), good)
 	}
 	for bad, why := range map[string]string{
-		`a\b`: "backslash", strings.Repeat("long/", 800) + "x": "limit", "": "empty", "a//b": "empty part", "/a": "empty part", "a/": "empty part", "..": "leaves", "a/../b": "leaves", "./a": "leaves", ".git": "kept by Git", "a/.GIT/config": "Git keeps",
-		".git .": "kept by Git", "git~1": "Git keeps", ".g\u200cit": "Git keeps", ".git::$INDEX": "Git keeps", ".gitmodules": "Git keeps", "gitmod~1": "Git keeps", sidecarName: "taken",
+		`a\b`: "backslash", strings.Repeat("long/", 800) + "x": "limit", "": "empty", "a//b": "empty part", "/a": "empty part", "a/": "empty part", "..": "leaves", "a/../b": "leaves", "./a": "leaves", ".git": "kept by Git", "a/.GIT/config": "kept by Git",
+		".git .": "kept by Git", "git~1": "kept by Git", ".g\u200cit": "kept by Git", ".git::$INDEX": "kept by Git", ".gitmodules": "kept by Git", "gitmod~1": "kept by Git", sidecarName: "taken",
 		"a\nb": "control", "a\x00": "control", "\xff": "UTF-8", strings.Repeat("x", 201): "201 bytes",
 	} {
 		require.ErrorContains(t, checkRawName(bad), why, "%q", bad)
