@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/driftback/driftback/reconciler"
@@ -29,7 +31,7 @@ way with all its gates.`,
 				return c.pass(cmd.Context(), args, (*reconciler.Reconciler).Rebuild)
 			}
 			if trustGit {
-				return c.file(cmd.Context(), args[0], reconciler.Request{Do: reconciler.DoTrustGit})
+				return c.pass(cmd.Context(), args, trustsGit)
 			}
 			return c.pass(cmd.Context(), args, (*reconciler.Reconciler).Once)
 		},
@@ -38,4 +40,17 @@ way with all its gates.`,
 	cmd.Flags().BoolVar(&trustGit, "trust-git", false, "Git is right where both sides differ")
 	cmd.MarkFlagsMutuallyExclusive("rebuild", "trust-git")
 	return cmd
+}
+
+// trustsGit observes, says that Git is right, and makes the pass that carries it out: before an environment
+// was observed there is nothing to file a request with.
+func trustsGit(r *reconciler.Reconciler, ctx context.Context, env string) (reconciler.Report, error) {
+	report, err := r.Once(ctx, env)
+	if err == nil {
+		err = r.File(ctx, env, reconciler.Request{Do: reconciler.DoTrustGit, By: actingUser()})
+	}
+	if err != nil {
+		return report, err
+	}
+	return r.Once(ctx, env)
 }

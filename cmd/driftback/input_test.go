@@ -236,6 +236,46 @@ func TestInputNames(t *testing.T) {
 	w.quiet()
 }
 
+// A name that Git's trees take and other systems do not is told, and everything else goes on.
+func TestInputBackslashInGit(t *testing.T) {
+	w := newDirWorld(t, twoFiles)
+	w.write(w.in(`odd\name.yml`), "x: 1\n")
+	w.commit("A name that Windows cannot have")
+	require.Contains(t, w.bystander(exitDone), `odd\name.yml: the name holds a backslash`)
+	w.quiet()
+}
+
+// Trusting Git needs no pass before it: it makes the first one itself.
+func TestInputTrustGitAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.connect("")
+	w.edit("a.yml", "a: live\n")
+	w.write(w.in("a.yml"), "a: git\n")
+	w.commit("What is right")
+	w.driftback(exitDone, "init", "prod", "--trust-git")
+	w.pass()
+	require.Equal(t, "a: git\n", w.read(w.liveFile("a.yml")))
+}
+
+// A draft is merged by whoever says so.
+func TestInputDraftMerged(t *testing.T) {
+	files := map[string]string{}
+	for i := range 12 {
+		files[fmt.Sprintf("f%02d.yml", i)] = fmt.Sprintf("f: %d\n", i)
+	}
+	w := newDirWorld(t, files)
+	for name := range files {
+		if name != "f00.yml" {
+			require.NoError(t, os.Remove(w.liveFile(name)))
+		}
+	}
+	w.pass()
+	require.Contains(t, w.openPulls(), "draft")
+	w.driftback(exitDone, "pulls", "merge", "2", "--draft")
+	require.Empty(t, w.inGit("main", "environments/prod/file/f07.yml"))
+}
+
 func TestInputDirectoryGone(t *testing.T) {
 	w := newDirWorld(t, twoFiles)
 	require.NoError(t, os.Rename(w.live, w.live+".away"))
@@ -262,6 +302,9 @@ func TestInputDirectoryEmptiedAtOnce(t *testing.T) {
 	require.Contains(t, w.openPulls(), "draft", "people look first")
 	shown := w.driftback(exitDone, "pulls", "show", "2", "-o", "json")
 	require.Contains(t, shown, `"guard"`)
+	code, _, stderr := w.try("pulls", "merge", "2")
+	require.Equal(t, exitError, code)
+	require.Contains(t, stderr, "driftback drift accept prod, or driftback pulls merge 2 --draft")
 	require.Equal(t, "f: 7\n", w.inGit("main", "environments/prod/file/f07.yml"))
 	w.quiet()
 }

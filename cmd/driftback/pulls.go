@@ -195,6 +195,7 @@ func pullDetails(d local.Details) result {
 
 func (c *cli) pullsMerge() *cobra.Command {
 	var method, message string
+	var draft bool
 	cmd := &cobra.Command{
 		Use:   "merge NUMBER",
 		Short: "Merge a pull request",
@@ -209,9 +210,9 @@ func (c *cli) pullsMerge() *cobra.Command {
 			switch m := local.Method(method); m {
 			case local.ByMerge, local.BySquash, local.ByRebase:
 				return c.withForge(cmd.Context(), func(f *local.Forge) error {
-					p, err := f.MergeWith(cmd.Context(), n, local.MergeOptions{Method: m, Message: message})
+					p, err := f.MergeWith(cmd.Context(), n, local.MergeOptions{Method: m, Message: message, Draft: draft})
 					if err != nil {
-						return err
+						return whyDraft(cmd.Context(), f, n, draft, err)
 					}
 					return c.print(pullDone(p))
 				})
@@ -221,7 +222,24 @@ func (c *cli) pullsMerge() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&method, "method", string(local.ByMerge), "merge, squash or rebase")
 	cmd.Flags().StringVarP(&message, "message", "m", "", "message of the commit")
+	cmd.Flags().BoolVar(&draft, "draft", false, "merge it although it is a draft")
 	return cmd
+}
+
+// whyDraft adds to the refusal of a draft why it is one and how it is merged.
+func whyDraft(ctx context.Context, f *local.Forge, n int, meant bool, err error) error {
+	if meant || !errors.Is(err, forge.ErrNotAllowed) {
+		return err
+	}
+	d, showErr := f.Show(ctx, n)
+	if showErr != nil || !d.Draft || d.State != forge.Open {
+		return err
+	}
+	if env, ours := strings.CutPrefix(d.Head, "driftback/drift/"); ours {
+		return fmt.Errorf("pull request #%d is a draft: what it proposes breaches a guard or is in conflict, as its text says; "+
+			"look at it with driftback pulls show %[1]d, then driftback drift accept %s, or driftback pulls merge %[1]d --draft", n, env)
+	}
+	return fmt.Errorf("pull request #%d is a draft: its author says that it is not finished; driftback pulls merge %[1]d --draft merges it all the same", n)
 }
 
 func (c *cli) pullsTurn(verb, short string, turn func(*local.Forge, context.Context, int) (forge.Pull, error)) *cobra.Command {

@@ -28,6 +28,7 @@ type MergeOptions struct {
 	Method  Method // default ByMerge
 	HeadID  string // the head that was reviewed; "" for any
 	Message string // body of the commit; default none, for a squash the messages of its commits. A rebase keeps its own.
+	Draft   bool   // merge a draft, too
 }
 
 // A ConflictError names what does not merge. It is a forge.ErrConflict.
@@ -65,7 +66,7 @@ func (f *Forge) Merge(ctx context.Context, n int, headID, message string) (forge
 
 // MergeWith merges pull request n: ErrMoved, ErrConflict (a *ConflictError
 // where it has paths), ErrNotFound if a branch is gone, ErrNotAllowed for a
-// draft, what is closed, a protected base or a server that refuses the push.
+// draft that was not asked for as one, what is closed, a protected base or a server that refuses the push.
 // Merging what is merged returns it.
 //
 // Base branch and forge move together where the remote can do that. Elsewhere
@@ -177,7 +178,7 @@ func (c *change) mayMerge(p forge.Pull, o MergeOptions) error {
 		return fmt.Errorf("is closed: %w", forge.ErrNotAllowed)
 	case o.HeadID != "" && o.HeadID != p.HeadID:
 		return fmt.Errorf("head is %s, not %.40s: %w", p.HeadID, o.HeadID, forge.ErrMoved)
-	case p.Draft:
+	case p.Draft && !o.Draft:
 		return fmt.Errorf("is a draft: %w", forge.ErrNotAllowed)
 	case slices.Contains(c.f.protect, p.Base):
 		return fmt.Errorf("branch %s is protected: %w", p.Base, forge.ErrNotAllowed)
