@@ -196,7 +196,7 @@ func TestSecondFileOfAKey(t *testing.T) {
 	require.Empty(t, bodies(t, tree))
 	edit, err := tree.Write(resource.Overlay{key("queue/A"): {Key: key("queue/A"), Spec: resource.Spec{"a": num("2")}}})
 	require.NoError(t, err)
-	require.Equal(t, map[string][]byte{"environments/prod/queue/A.yaml": nil, "environments/prod/queue/%41.yaml": []byte("a: 2\n")}, edit)
+	require.Equal(t, map[string][]byte{"environments/prod/queue/A.yaml": nil, "environments/prod/queue/%41.yaml": []byte("$overlay: true\na: 2\n")}, edit)
 }
 
 func TestReadErrorsAreNotProblems(t *testing.T) {

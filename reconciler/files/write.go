@@ -161,13 +161,13 @@ func (w *writing) typed(s *standing, spec resource.Spec) error {
 	return nil
 }
 
-// overlay returns the smallest overlay, or nil where a whole file is smaller or the overlay does not render to the spec.
+// overlay returns the smallest overlay, or nil where none renders to the spec. A whole file would be
+// shorter at times, and is not written: it would hide what is shared from then on.
 func (s *standing) overlay(base resource.Spec, doc document) []byte {
-	whole, err := s.encode(doc)
 	patch := doc
 	patch.overlay, patch.body = true, smallest(base, doc.body)
-	content, patchErr := s.encode(patch)
-	if patchErr != nil || err == nil && len(whole) <= len(content) {
+	content, err := s.encode(patch)
+	if err != nil {
 		return nil
 	}
 	got := s.kind.schema.Normalize(patched(map[string]any(base), patch.body).(map[string]any))

@@ -57,7 +57,7 @@ func TestWriteTyped(t *testing.T) {
 			map[string]string{"environments/prod/queue/A.yaml": "$overlay: true\ndeep:\n  b: null\nnew: x\n"}},
 		{"as shared", "queue/A", spec(one), map[string]string{"environments/prod/queue/A.yaml": "(deleted)"}},
 		{"gone, but shared", "queue/A", nil, map[string]string{"environments/prod/queue/A.yaml": "$absent: true\n"}},
-		{"whole is smaller", "queue/B", resource.Spec{"size": two}, map[string]string{"environments/prod/queue/B.yaml": "size: 2\n"}},
+		{"an overlay though longer", "queue/B", resource.Spec{"size": two}, map[string]string{"environments/prod/queue/B.yaml": "$overlay: true\nsize: 2\n"}},
 		{"another style, same value", "queue/D", resource.Spec{"size": one, "tags": []any{"b", "a"}}, map[string]string{}},
 		{"changed", "queue/D", resource.Spec{"size": two, "enabled": true}, map[string]string{"environments/prod/queue/D.yaml": "size: 2\n"}},
 		{"broken is replaced", "queue/C", resource.Spec{"size": two}, map[string]string{"environments/prod/queue/C.yaml": "size: 2\n"}},
