@@ -28,7 +28,7 @@ func (c *cli) diffCommand() *cobra.Command {
   driftback diff live:test live:prod
   driftback diff live:prod@2026-03-01 live:prod -o markdown`,
 		GroupID:           "look",
-		Args:              cobra.ExactArgs(2),
+		Args:              c.takes(2, 2),
 		ValidArgsFunction: c.completeStates,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.diff(cmd.Context(), args[0], args[1])

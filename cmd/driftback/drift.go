@@ -61,7 +61,7 @@ func (c *cli) driftList() *cobra.Command {
 		Use:               "list ENVIRONMENT",
 		Short:             "List what was changed by hand",
 		Example:           "  driftback drift list prod -o markdown",
-		Args:              cobra.ExactArgs(1),
+		Args:              c.takes(1, 1),
 		ValidArgsFunction: c.completeEnvironments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.look(cmd.Context(), args[0], func(_ *reconciler.Reconciler, r reconciler.Report) error {
@@ -77,7 +77,7 @@ func (c *cli) driftShow() *cobra.Command {
 		Short: "Show how live differs from Git, field by field",
 		Example: `  driftback drift show prod
   driftback drift show prod file/alerts.yml -o markdown`,
-		Args: cobra.MinimumNArgs(1),
+		Args: c.takes(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.look(cmd.Context(), args[0], func(_ *reconciler.Reconciler, r reconciler.Report) error {
 				items := drifted(r)
@@ -195,7 +195,7 @@ func (c *cli) driftRequest(do, short, long string) *cobra.Command {
 		Short:   short,
 		Long:    long + " Without a key, all drift of the environment is meant.",
 		Example: "  driftback drift " + do + " prod file/alerts.yml",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    c.takes(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.request(cmd.Context(), args[0], args[1:], reconciler.Request{Do: do})
 		},
@@ -210,7 +210,7 @@ func (c *cli) driftIgnore() *cobra.Command {
 again from that day on; a new live value ends the ignoring at once.`,
 		Example: `  driftback drift ignore prod file/alerts.yml
   driftback drift ignore prod file/alerts.yml until 2026-12-31`,
-		Args: cobra.MinimumNArgs(1),
+		Args: c.takes(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			keys, until, err := untilDate(args[1:])
 			if err != nil {

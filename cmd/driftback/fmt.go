@@ -31,7 +31,7 @@ and list those that changed. Comments in them are lost. Raw files and files with
 With --check nothing is written, and the exit code is 2 if something would be.`,
 		Example: "  driftback fmt\n  driftback fmt --check",
 		GroupID: "look",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    c.takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) > 0 {

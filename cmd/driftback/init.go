@@ -24,7 +24,7 @@ way with all its gates.`,
 		Example: `  driftback init prod
   driftback init prod --trust-git`,
 		GroupID:           "loop",
-		Args:              cobra.ExactArgs(1),
+		Args:              c.takes(1, 1),
 		ValidArgsFunction: c.completeEnvironments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if rebuild {

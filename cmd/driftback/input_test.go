@@ -276,6 +276,16 @@ func TestInputDraftMerged(t *testing.T) {
 	require.Empty(t, w.inGit("main", "environments/prod/file/f07.yml"))
 }
 
+func TestInputPlanShowsConflicts(t *testing.T) {
+	w := newDirWorld(t, twoFiles)
+	w.edit("a.yml", "a: live\n")
+	w.write(w.in("a.yml"), "a: git\n")
+	w.commit("At the same place")
+	w.pass()
+	require.Contains(t, w.driftback(exitHeld, "plan", "prod", "--exit-code"), "1 conflict for people to decide; driftback drift show prod")
+	require.Contains(t, w.driftback(exitHeld, "plan", "prod", "--exit-code", "-o", "json"), `"conflicts": 1`)
+}
+
 func TestInputDirectoryGone(t *testing.T) {
 	w := newDirWorld(t, twoFiles)
 	require.NoError(t, os.Rename(w.live, w.live+".away"))
@@ -283,6 +293,11 @@ func TestInputDirectoryGone(t *testing.T) {
 	code, _, stderr := w.try("run", "--once", "prod")
 	require.Equal(t, exitError, code)
 	require.Contains(t, stderr, w.live)
+	_, passes, _ := w.try("run", "--once", "prod", "-o", "json")
+	require.Contains(t, passes, `"environment": "prod"`)
+	require.Contains(t, passes, `"error": "environment prod: open directory: `)
+	require.Contains(t, passes, `"tookSeconds": 0`)
+	require.NotContains(t, passes, `"took"`)
 	require.Equal(t, before, w.git("", "--git-dir", w.bare, "for-each-ref"), "absence of all is not deletion")
 	require.NoError(t, os.Rename(w.live+".away", w.live))
 	w.pass()

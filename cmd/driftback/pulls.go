@@ -118,7 +118,7 @@ func (c *cli) pullsShow() *cobra.Command {
 		Use:     "show NUMBER",
 		Short:   "Show a pull request with its diff and comments",
 		Example: "  driftback pulls show 3",
-		Args:    cobra.ExactArgs(1),
+		Args:    c.takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := pullNumber(args[0])
 			if err != nil {
@@ -201,7 +201,7 @@ func (c *cli) pullsMerge() *cobra.Command {
 		Short: "Merge a pull request",
 		Example: `  driftback pulls merge 3
   driftback pulls merge 3 --method squash --message "Taken over from production"`,
-		Args: cobra.ExactArgs(1),
+		Args: c.takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := pullNumber(args[0])
 			if err != nil {
@@ -247,7 +247,7 @@ func (c *cli) pullsTurn(verb, short string, turn func(*local.Forge, context.Cont
 		Use:     verb + " NUMBER",
 		Short:   short,
 		Example: "  driftback pulls " + verb + " 3",
-		Args:    cobra.ExactArgs(1),
+		Args:    c.takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := pullNumber(args[0])
 			if err != nil {
@@ -269,7 +269,7 @@ func (c *cli) pullsComment() *cobra.Command {
 		Use:     "comment NUMBER TEXT",
 		Short:   "Comment on a pull request",
 		Example: `  driftback pulls comment 3 "who raised this limit?"`,
-		Args:    cobra.ExactArgs(2),
+		Args:    c.takes(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := pullNumber(args[0])
 			if err != nil {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,7 +36,7 @@ func TestUnknownWords(t *testing.T) {
 		{"version --nonsense", "unknown flag --nonsense; 'driftback version --help' lists them"},
 		{"version -o xml", "want one of text, json, yaml, markdown"},
 		{"version extra", "unknown command"},
-		{"completion tcsh", `invalid argument "tcsh"`},
+		{"completion tcsh", "one of bash, zsh"},
 	} {
 		code, stdout, stderr := call(t.Context(), strings.Fields(c.args)...)
 		require.Equal(t, exitError, code, c.args)
@@ -99,6 +101,27 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		}
 	}
 	walk(c.rootCommand())
+}
+
+// What is missing on a command line is named, with what could stand there.
+func TestMissingArguments(t *testing.T) {
+	t.Parallel()
+	conf := filepath.Join(t.TempDir(), "driftback.yaml")
+	require.NoError(t, os.WriteFile(conf, []byte("repository: {url: ./x.git}\nforge: {local: {}}\nenvironments: {prod: {vendor: directory, directory: {root: .}}}\n"), 0o600))
+	for line, want := range map[string]string{
+		"drift list":      "driftback: drift list: name the environment (one of: prod)\n",
+		"plan":            "driftback: plan: name the environment (one of: prod)\n",
+		"plan a b":        "driftback: plan: \"b\" is too much: driftback plan ENVIRONMENT\n",
+		"diff a":          "driftback: diff: something is missing: driftback diff A B\n",
+		"pulls merge":     "driftback: pulls merge: something is missing: driftback pulls merge NUMBER\n",
+		"completion tcsh": "driftback: completion: name the shell, one of bash, zsh, fish, powershell\n",
+		"completion":      "driftback: completion: name the shell, one of bash, zsh, fish, powershell\n",
+		"drift accept":    "driftback: drift accept: name the environment (one of: prod)\n",
+	} {
+		code, _, stderr := call(t.Context(), append(strings.Fields(line), "-c", conf)...)
+		require.Equal(t, exitError, code)
+		require.Equal(t, want, stderr)
+	}
 }
 
 func TestCompletionScripts(t *testing.T) {

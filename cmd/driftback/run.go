@@ -64,9 +64,14 @@ func (c *cli) pass(ctx context.Context, envs []string, once func(*reconciler.Rec
 	for _, env := range envs {
 		if err := closed[env]; err != nil {
 			errs = append(errs, err)
+			reports = append(reports, reconciler.Report{Environment: env, Err: err})
 			continue
 		}
 		report, err := once(r, ctx, env)
+		report.Environment = env
+		if report.Err == nil {
+			report.Err = err
+		}
 		reports = append(reports, report)
 		held = held || waits(report)
 		if err != nil && !errors.Is(err, reconciler.ErrHalted) {
@@ -95,13 +100,32 @@ func waits(r reconciler.Report) bool {
 
 func passResult(reports []reconciler.Report) result {
 	return result{
-		value: map[string]any{"passes": reports},
+		value: map[string]any{"passes": passViews(reports)},
 		text: func(w io.Writer) {
 			for _, r := range reports {
 				writePass(w, r)
 			}
 		},
 	}
+}
+
+// A passView is a pass as programs see it.
+type passView struct {
+	reconciler.Report
+	Took        *struct{} `json:"took,omitempty"` // in nanoseconds: told as TookSeconds instead
+	TookSeconds float64   `json:"tookSeconds"`
+	Error       string    `json:"error,omitempty"` // why the pass did not end
+}
+
+func passViews(reports []reconciler.Report) []passView {
+	out := make([]passView, len(reports))
+	for i, r := range reports {
+		out[i] = passView{Report: r, TookSeconds: r.Took.Seconds()}
+		if r.Err != nil {
+			out[i].Error = printable(r.Err.Error())
+		}
+	}
+	return out
 }
 
 // writePass tells a pass to people: what it found and did, then what waits for them.
@@ -124,7 +148,7 @@ func writePass(w io.Writer, r reconciler.Report) {
 	writeTroubles(w, "held", r.Held)
 	writeTroubles(w, "unknown", r.Unknown)
 	if r.Halt != nil {
-		fmt.Fprintf(w, "  halted: %s; driftback resume %s accepts it\n", r.Halt.Reason, r.Environment)
+		fmt.Fprintf(w, "  halted: %s\n", printable(r.Halt.Reason))
 	}
 }
 

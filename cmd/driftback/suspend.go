@@ -19,7 +19,7 @@ func (c *cli) suspendCommand() *cobra.Command {
 		Long:              "Deploy nothing to an environment until it is resumed. It is observed as before, and drift is proposed.",
 		Example:           `  driftback suspend prod --reason "migration tonight"`,
 		GroupID:           "act",
-		Args:              cobra.ExactArgs(1),
+		Args:              c.takes(1, 1),
 		ValidArgsFunction: c.completeEnvironments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(reason) == "" {
@@ -44,7 +44,7 @@ shows: if it has changed again, the environment stays halted.
 With --plan, nothing of that happens: exactly the plan with this id may pass the guards, within an hour.`,
 		Example:           "  driftback resume prod\n  driftback resume prod --plan d992fe8a331e",
 		GroupID:           "act",
-		Args:              cobra.ExactArgs(1),
+		Args:              c.takes(1, 1),
 		ValidArgsFunction: c.completeEnvironments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.look(cmd.Context(), args[0], func(r *reconciler.Reconciler, report reconciler.Report) error {

@@ -29,7 +29,7 @@ can be read, fit together, and hold nothing that looks like a credential. For ed
 repository's own tests; it reads the configuration for the environments, and no platform.`,
 		Example: "  driftback validate\n  driftback validate ~/src/contact-centre -o json",
 		GroupID: "look",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    c.takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) > 0 {
