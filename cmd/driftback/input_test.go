@@ -286,6 +286,15 @@ func TestInputPlanShowsConflicts(t *testing.T) {
 	require.Contains(t, w.driftback(exitHeld, "plan", "prod", "--exit-code", "-o", "json"), `"conflicts": 1`)
 }
 
+// Paths in the configuration are relative to its folder, wherever the command is run.
+func TestInputRelativeRoot(t *testing.T) {
+	w := newDirWorld(t, twoFiles)
+	w.configure(`{root: ./live, settle: 50ms}`, "")
+	require.Equal(t, "no difference\n", w.driftback(exitDone, "diff", "git:prod", "live:prod"))
+	w.configure(`{root: live, settle: 50ms}`, "")
+	w.bystander(exitDone)
+}
+
 func TestInputDirectoryGone(t *testing.T) {
 	w := newDirWorld(t, twoFiles)
 	require.NoError(t, os.Rename(w.live, w.live+".away"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ func (w *workspace) openTarget(ctx context.Context, name string, m *metrics.Metr
 		err := e.decodeVendor(v, func(s secretSource) (string, error) { return w.secrets.resolve(ctx, s) })
 		if err != nil {
 			return at(w.path, w.src, err)
+		}
+		if r, ok := v.(interface{ Resolve(dir string) }); ok {
+			r.Resolve(filepath.Dir(w.path))
 		}
 		return nil
 	})

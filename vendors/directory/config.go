@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,14 @@ type Config struct {
 	FileMode FileMode `yaml:"fileMode,omitempty" jsonschema:"type=string,description=mode of new files in octal; 0644"`
 	// MaxFileSize bounds what is managed.
 	MaxFileSize Size `yaml:"maxFileSize,omitempty" jsonschema:"type=string,description=larger files are left alone; 1MiB"`
+}
+
+// Resolve makes a relative root one below dir, the folder of the configuration file. Commands and their
+// arguments stay as they are.
+func (c *Config) Resolve(dir string) {
+	if c.Root != "" && !filepath.IsAbs(c.Root) {
+		c.Root = filepath.Join(dir, c.Root)
+	}
 }
 
 // Reload is how the server takes over what is stored: exactly one of HTTP and Command.
