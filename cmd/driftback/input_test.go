@@ -307,6 +307,7 @@ func TestInputDirectoryGone(t *testing.T) {
 	require.Contains(t, passes, `"error": "environment prod: open directory: `)
 	require.Contains(t, passes, `"tookSeconds": 0`)
 	require.NotContains(t, passes, `"took"`)
+	require.Contains(t, w.driftback(exitDone, "validate", w.work), "2 objects, no problem", "which reads no platform")
 	require.Equal(t, before, w.git("", "--git-dir", w.bare, "for-each-ref"), "absence of all is not deletion")
 	require.NoError(t, os.Rename(w.live+".away", w.live))
 	w.pass()

@@ -16,23 +16,29 @@ type platform struct {
 	managed []resource.Kind // nil: all
 }
 
-// narrow puts the kinds that are to be left alone out of management. A kind is managed if
-// it matches an include, where there is one, and no exclude.
+// narrow leaves alone what the configuration says.
 func narrow(t *vendors.Target, c kindsConfig) *platform {
 	p := &platform{Target: t}
+	p.kinds, p.managed = c.narrow(t.Kinds())
+	return p
+}
+
+// narrow puts the kinds that are to be left alone out of management. A kind is managed if
+// it matches an include, where there is one, and no exclude. managed is nil where all are.
+func (c kindsConfig) narrow(all []resource.KindInfo) (kinds []resource.KindInfo, managed []resource.Kind) {
 	if len(c.Include)+len(c.Exclude) > 0 {
-		p.managed = []resource.Kind{}
+		managed = []resource.Kind{}
 	}
 	cover := resource.Cover{Include: c.Include, Exclude: c.Exclude}
-	for _, k := range t.Kinds() {
+	for _, k := range all {
 		if !cover.Covers(string(k.Kind)) {
 			k.ReferenceOnly = true
-		} else if p.managed != nil && !k.ReferenceOnly {
-			p.managed = append(p.managed, k.Kind)
+		} else if managed != nil && !k.ReferenceOnly {
+			managed = append(managed, k.Kind)
 		}
-		p.kinds = append(p.kinds, k)
+		kinds = append(kinds, k)
 	}
-	return p
+	return kinds, managed
 }
 
 // Kinds describes all kinds; those that are left alone are for reference only.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/sha1"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/driftback/driftback/reconciler/credential"
 	"github.com/driftback/driftback/reconciler/files"
 	"github.com/driftback/driftback/reconciler/rules"
+	"github.com/driftback/driftback/vendors/all"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -30,17 +30,17 @@ repository's own tests; it reads the configuration for the environments, and no 
 		Example: "  driftback validate\n  driftback validate ~/src/contact-centre -o json",
 		GroupID: "look",
 		Args:    c.takes(0, 1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			return c.validate(cmd.Context(), dir)
+			return c.validate(dir)
 		},
 	}
 }
 
-func (c *cli) validate(ctx context.Context, dir string) (err error) {
+func (c *cli) validate(dir string) (err error) {
 	w, err := c.load(useCommand)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (c *cli) validate(ctx context.Context, dir string) (err error) {
 	problems := clone.rules()
 	objects := 0
 	for _, name := range sortedKeys(w.config.Environments) {
-		tree, err := w.cloneTree(ctx, clone, name)
+		tree, err := w.cloneTree(clone, name)
 		if err != nil {
 			return err
 		}
@@ -88,12 +88,20 @@ func (c *cli) validate(ctx context.Context, dir string) (err error) {
 }
 
 // cloneTree reads one environment from a clone.
-func (w *workspace) cloneTree(ctx context.Context, c *clone, env string) (*files.Tree, error) {
-	t, err := w.openTarget(ctx, env, nil)
+func (w *workspace) cloneTree(c *clone, env string) (*files.Tree, error) {
+	e := w.config.Environments[env]
+	kinds, err := all.Kinds()[e.Vendor](func(v any) error {
+		// Nobody is signed in to: no secret is looked up.
+		if err := e.decodeVendor(v, func(secretSource) (string, error) { return "", nil }); err != nil {
+			return at(w.path, w.src, err)
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("environment %s: %w", env, err)
 	}
-	return w.config.Environments[env].layout(env, t.Kinds()).Load(c.files, c.read, files.NewCache())
+	kinds, _ = e.Kinds.narrow(kinds)
+	return e.layout(env, kinds).Load(c.files, c.read, files.NewCache())
 }
 
 // credentials finds what would be withheld if a person had typed it on the platform.

@@ -22,6 +22,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -106,9 +107,23 @@ var (
 
 // Kinds returns the one kind, file.
 func (d *Driver) Kinds() []resource.KindInfo {
+	return d.c.kinds(d.guard)
+}
+
+// Describe returns what Kinds would, without looking at the directory, whose guard it takes as being there.
+func Describe(decode func(any) error) ([]resource.KindInfo, error) {
+	var c Config
+	if err := decode(&c); err != nil {
+		return nil, err
+	}
+	c.MaxFileSize = cmp.Or(c.MaxFileSize, defaultMaxSize)
+	return c.kinds(true), nil
+}
+
+func (c *Config) kinds(guard bool) []resource.KindInfo {
 	return []resource.KindInfo{{
-		Kind: Kind, Raw: true, MaxSize: int64(d.c.MaxFileSize),
-		Can: resource.Capabilities{Create: true, Update: true, Delete: true, Rename: true, Guard: d.guard},
+		Kind: Kind, Raw: true, MaxSize: int64(c.MaxFileSize),
+		Can: resource.Capabilities{Create: true, Update: true, Delete: true, Rename: true, Guard: guard},
 	}}
 }
 
