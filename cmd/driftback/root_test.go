@@ -13,6 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors/resource"
 )
 
 func textOf(s string) func(io.Writer) { return func(w io.Writer) { fmt.Fprint(w, s) } }
@@ -75,6 +78,18 @@ func TestExitCodes(t *testing.T) {
 	require.Equal(t, exitInterrupted, exitCode(ctx, fmt.Errorf("fetch: %w", context.Canceled)))
 	require.Equal(t, exitError, exitCode(ctx, io.EOF), "an error of its own is not the interruption")
 	require.Equal(t, exitDone, exitCode(ctx, nil))
+}
+
+func TestTroublesAreToldOnce(t *testing.T) {
+	t.Parallel()
+	var ts []reconciler.Trouble
+	for _, name := range []string{"a", "b", "c", "d"} {
+		ts = append(ts, reconciler.Trouble{Key: resource.Key{Kind: "file", Name: name}, Reason: "too much at once"})
+	}
+	other := reconciler.Trouble{Key: resource.Key{Kind: "file", Name: "x"}, Reason: "permission denied"}
+	var b strings.Builder
+	writeTroubles(&b, "held", append(ts, other, other))
+	require.Equal(t, "  held 4 objects such as file/a: too much at once\n  held file/x: permission denied\n", b.String())
 }
 
 func TestFenceCannotBeClosed(t *testing.T) {

@@ -176,9 +176,27 @@ func counts(r reconciler.Report) string {
 	return s
 }
 
+// writeTroubles writes each trouble once, and those of many objects that have one reason on one line.
 func writeTroubles(w io.Writer, what string, ts []reconciler.Trouble) {
+	const many = 3
+	seen := map[string]bool{}
+	groups := map[string][]reconciler.Trouble{}
 	for _, t := range ts {
-		fmt.Fprintf(w, "  %s %s\n", what, troubleText(t))
+		if text := troubleText(t); !seen[text] {
+			seen[text] = true
+			groups[t.Reason] = append(groups[t.Reason], t)
+		}
+	}
+	for _, t := range ts {
+		g := groups[t.Reason]
+		delete(groups, t.Reason)
+		if len(g) > many {
+			fmt.Fprintf(w, "  %s %s such as %s\n", what, plural(len(g), "object"), troubleText(g[0]))
+			continue
+		}
+		for _, t := range g {
+			fmt.Fprintf(w, "  %s %s\n", what, troubleText(t))
+		}
 	}
 }
 
