@@ -18,6 +18,7 @@ build: ## a static binary in bin/
 
 play: build ## a repository and a directory to try it on, in play/
 	rm -rf play && cp -r testdata/quickstart play
+	bin/driftback schema >play/driftback.schema.json
 	git init -q --bare -b main play/config.git
 	git clone -q play/config.git play/clone 2>/dev/null
 	echo "Configuration of our platforms." >play/clone/README.md
