@@ -147,14 +147,19 @@ func (p *pass) proposedBy(pr proposal, pull forge.Pull) (bool, error) {
 	if err != nil {
 		return false, nil // a head that is gone is nobody's
 	}
-	if head == pr.Head || slices.ContainsFunc(pr.Former, func(v version) bool { return v.Head == head }) {
+	if pr.made(head) {
 		return true, nil
 	}
-	ours, err := p.store.IsAncestor(pr.Head, head)
-	if errors.Is(err, gitstore.ErrMissing) {
-		return false, nil
+	for _, v := range append(slices.Clone(pr.Former), version{Head: pr.Head}) {
+		if v.Head.IsZero() {
+			continue
+		}
+		ours, err := p.store.IsAncestor(v.Head, head)
+		if ours || err != nil && !errors.Is(err, gitstore.ErrMissing) {
+			return ours, err
+		}
 	}
-	return ours, err
+	return false, nil
 }
 
 // asDecided returns the proposal as it was when people decided about it: they may have

@@ -186,7 +186,7 @@ func (p *pass) foreignBranches() map[resource.Key]resource.Hash {
 	theirs := map[resource.Key]resource.Hash{}
 	for i := range p.st.seen.Proposals {
 		pr := &p.st.seen.Proposals[i]
-		if tip := p.git["refs/heads/"+pr.Branch]; !tip.IsZero() && tip != pr.Head && !pr.Closed {
+		if tip := p.git["refs/heads/"+pr.Branch]; !tip.IsZero() && !pr.Closed && !pr.made(tip) {
 			pr.Foreign = true
 		}
 		if pr.Foreign && !pr.Closed {

@@ -14,10 +14,11 @@ import (
 
 // push moves refs, those that are pending before, and writes the working state along with
 // them if it differs: in one push where the remote offers atomic ones, else the claim first, then
-// the refs, then the state. Every effect outside the state ref needs the claim.
+// the live branch, the state, and the other refs. Every effect outside the state ref needs the claim.
 func (p *pass) push(ctx context.Context, why string, extra gitstore.Edit, ups ...gitstore.Update) error {
 	ups = joined(append(slices.Clone(p.pending), ups...))
 	p.pending = nil
+	var later []gitstore.Update
 	if len(ups) > 0 {
 		if err := p.claim(); err != nil {
 			return err
@@ -26,10 +27,12 @@ func (p *pass) push(ctx context.Context, why string, extra gitstore.Edit, ups ..
 			if err := p.pushClaim(ctx); err != nil {
 				return err
 			}
-			for _, u := range ups {
-				if err := p.move(ctx, u); err != nil {
-					return err
-				}
+			// What was remembered goes before the state, and branches that the state knows by their commits
+			// after it: a branch that no state knows would look like somebody else's.
+			later = slices.DeleteFunc(slices.Clone(ups), func(u gitstore.Update) bool { return u.Ref == p.refs.live })
+			ups = slices.DeleteFunc(ups, func(u gitstore.Update) bool { return u.Ref != p.refs.live })
+			if err := p.move(ctx, ups...); err != nil {
+				return err
 			}
 			ups = nil
 		}
@@ -42,10 +45,20 @@ func (p *pass) push(ctx context.Context, why string, extra gitstore.Edit, ups ..
 	if len(edit) > 0 {
 		all = append(all, gitstore.Update{Ref: p.refs.state, Old: p.st.tip, New: commit.ID})
 	}
-	if err := p.move(ctx, all...); err != nil || len(edit) == 0 {
+	if err := p.move(ctx, all...); err != nil {
 		return err
 	}
-	return p.advance(commit, edit)
+	if len(edit) > 0 {
+		if err := p.advance(commit, edit); err != nil {
+			return err
+		}
+	}
+	for _, u := range later {
+		if err := p.move(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pushClaim pushes the claim, if it does not stand in Git yet, and nothing else of the working state.

@@ -128,8 +128,10 @@ func (p *pass) withPartners(keys map[resource.Key]resource.Hash) map[resource.Ke
 		switch {
 		case one && !other && keys[appeared] == p.seen.Hash(appeared):
 			keys[vanished] = resource.Hash{}
-		case other && !one && keys[vanished].IsZero():
+		case other && !one && keys[vanished].IsZero() && len(keys) == 1:
 			keys[appeared] = p.seen.Hash(appeared)
+		case other && !one && keys[vanished].IsZero():
+			delete(keys, vanished) // the person saw it under another new name, and it was renamed again since
 		}
 	}
 	return keys

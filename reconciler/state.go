@@ -91,6 +91,11 @@ type version struct {
 	Keys map[resource.Key]resource.Hash `json:"keys"`
 }
 
+// made reports whether the commit is a version of the proposal.
+func (pr *proposal) made(id gitstore.ID) bool {
+	return id == pr.Head || slices.ContainsFunc(pr.Former, func(v version) bool { return v.Head == id })
+}
+
 // maxVersions bounds how many earlier versions of a proposal are remembered.
 const maxVersions = 5
 
