@@ -69,7 +69,7 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 	inside = map[gitstore.ID]bool{}
 	var left []proposal
 	for _, pr := range p.st.seen.Proposals {
-		pull, err := p.pullOf(ctx, pr)
+		pull, err := p.pullOf(ctx, pr, inside)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 
 // pullOf finds the pull request of a proposal, which may not exist yet. Where there are two,
 // because one was decided while the other was made, the decided one counts; open is closed then.
-func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
+func (p *pass) pullOf(ctx context.Context, pr proposal, inside map[gitstore.ID]bool) (*forge.Pull, error) {
 	pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: pr.Branch})
 	if err != nil {
 		return nil, fmt.Errorf("pull requests of %s: %w", pr.Branch, err)
@@ -127,6 +127,11 @@ func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
 		if !ours {
 			continue
 		}
+		if best != nil && best.State == forge.Merged && pull.State == forge.Merged {
+			if err := p.twinMerged(ctx, pr, pull, inside); err != nil {
+				return nil, err
+			}
+		}
 		if best == nil || pull.State == forge.Merged && best.State != forge.Merged {
 			if best != nil && best.State == forge.Open {
 				p.st.seen.Orphans = append(p.st.seen.Orphans, pr.Branch)
@@ -135,6 +140,18 @@ func (p *pass) pullOf(ctx context.Context, pr proposal) (*forge.Pull, error) {
 		}
 	}
 	return best, nil
+}
+
+// twinMerged adds the commits of a second merged pull request of one proposal to those that were made
+// inside: it was opened while the first was being merged, and both came in.
+func (p *pass) twinMerged(ctx context.Context, pr proposal, pull forge.Pull, inside map[gitstore.ID]bool) error {
+	as, err := p.asDecided(pr, pull.HeadID)
+	if err != nil {
+		return err
+	}
+	m, _, err := p.mergeOf(ctx, as, &pull)
+	maps.Copy(inside, m.inside)
+	return err
 }
 
 // proposedBy reports whether a pull request is that of the proposal: by its number, or because its head
