@@ -143,10 +143,16 @@ func (c *checker) noteBase(state gitstore.ID) {
 	}
 }
 
-// backToBase reports whether a person's edit only brought back what base had: then nothing of theirs is left.
-func (c *checker) backToBase(k resource.Key, spec resource.Spec, at time.Time) bool {
-	since, ok := c.had[k][resource.Text(spec)]
-	return spec != nil && ok && since.Before(at)
+// backToBase reports whether a person's edit only brought back what base had in this field: then
+// nothing of theirs is left in it.
+func (c *checker) backToBase(k resource.Key, f string, was any, at time.Time) bool {
+	for v, since := range c.had[k] {
+		var fields map[string]any
+		if since.Before(at) && json.Unmarshal([]byte(v), &fields) == nil && fields[f] == was {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *checker) noteDeployment() {
@@ -367,7 +373,7 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 			if gone && before[k] != nil {
 				continue // the object under this name is another one since
 			}
-			if who == "driftback" || who == "" || c.duringDeployment(at) || c.backToBase(k, before[k], at) || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
+			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
 				continue
 			}
 			if !c.mainMoved(k, f, at) {
