@@ -94,7 +94,7 @@ func (p *pass) carryOut(ctx context.Context, w work) error {
 		if err := p.effect(ctx); err != nil {
 			return err
 		}
-		got, err := p.Platform.Apply(ctx, c)
+		got, err := p.apply(ctx, c)
 		switch {
 		case errors.Is(err, vendors.ErrConflict):
 			p.log.Info("changed meanwhile on the platform, left alone", "key", c.Key().String())
@@ -124,12 +124,21 @@ func (p *pass) carryOut(ctx context.Context, w work) error {
 	return p.outcome(ctx, w, foreign, "")
 }
 
+// apply makes one change under the claim.
+func (p *pass) apply(ctx context.Context, c resource.Change) (resource.Resource, error) {
+	ctx, cancel := p.leased(ctx)
+	defer cancel()
+	return p.Platform.Apply(ctx, c)
+}
+
 // activate makes what is stored run, where the platform has that step.
 func (p *pass) activate(ctx context.Context) error {
 	a, ok := p.Platform.Activator()
 	if !ok {
 		return nil
 	}
+	ctx, cancel := p.leased(ctx)
+	defer cancel()
 	if err := a.Activate(ctx); err != nil {
 		return fmt.Errorf("activate: %w", err)
 	}
@@ -190,7 +199,7 @@ func (p *pass) undo(ctx context.Context, w work) error {
 		if err := p.effect(ctx); err != nil {
 			return err
 		}
-		_, err := p.Platform.Apply(ctx, resource.Change{Before: c.After, After: c.Before})
+		_, err := p.apply(ctx, resource.Change{Before: c.After, After: c.Before})
 		switch {
 		case errors.Is(err, vendors.ErrConflict):
 			foreign[i] = true

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -246,10 +247,23 @@ func (p *pass) effect(ctx context.Context) error {
 }
 
 // holds reports whether the claim that stands in Git is ours and leaves time for one
-// request. The time that passed is measured by the monotonic clock.
+// request.
 func (p *pass) holds(now time.Time) bool {
 	return !p.claimed.IsZero() && p.st.journal.Owner == p.r.c.Owner &&
-		now.Sub(p.claimed) < p.r.c.ClaimFor-p.r.c.RequestTimeout
+		elapsed(p.claimed, now) < p.r.c.ClaimFor-p.r.c.RequestTimeout
+}
+
+// elapsed is the time from a to b by the clock that shows more of it: the monotonic one stands still while
+// the machine sleeps, and the wall clock may be set back.
+func elapsed(a, b time.Time) time.Duration {
+	return max(b.Sub(a), b.Round(0).Sub(a.Round(0)))
+}
+
+// leased is the context of a write to the platform. Nothing is begun under it once the claim leaves no time for
+// one request, and what is under way then ends with the claim at the latest.
+func (p *pass) leased(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = vendors.WithLease(ctx, func() bool { return p.holds(p.r.c.Clock.Now()) })
+	return context.WithTimeout(ctx, p.r.c.ClaimFor-elapsed(p.claimed, p.r.c.Clock.Now()))
 }
 
 // release gives the claim up, so that the next process need not wait for its deadline; a deployment

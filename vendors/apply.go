@@ -53,6 +53,9 @@ func (t *Target) apply(ctx context.Context, c resource.Change) (out resource.Res
 	if err != nil {
 		return out, false, fmt.Errorf("%s %s: %w", c.Action(), c.Key(), err)
 	}
+	if err := Leased(ctx); err != nil {
+		return out, false, fmt.Errorf("%s %s: %w", c.Action(), c.Key(), err)
+	}
 	begun := t.o.Clock.Now()
 	out, err = t.d.Apply(ctx, send)
 	err = s.redact(err)

@@ -137,7 +137,12 @@ func (a activation) Activate(ctx context.Context) error {
 		return fmt.Errorf("activate: %w", ErrReadOnly)
 	}
 	return a.t.retry(ctx, "activate", func(int) (bool, error) {
-		return true, a.t.call(ctx, "activate", func() error { return a.a.Activate(ctx) })
+		return true, a.t.call(ctx, "activate", func() error {
+			if err := Leased(ctx); err != nil {
+				return err
+			}
+			return a.a.Activate(ctx)
+		})
 	})
 }
 
@@ -231,7 +236,7 @@ func passing(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	for _, class := range []error{ErrConflict, ErrDenied, ErrReadOnly, ErrInvalid, ErrRefused, ErrUnsupported} {
+	for _, class := range []error{ErrConflict, ErrDenied, ErrReadOnly, ErrInvalid, ErrRefused, ErrUnsupported, ErrLease} {
 		if errors.Is(err, class) {
 			return false
 		}

@@ -286,6 +286,25 @@ func TestWriteWithUnclearOutcomeIsNotRepeated(t *testing.T) {
 	require.Len(t, p.applied, 1, "the reading said nothing")
 }
 
+// A write whose answer was lost is not sent again once the claim has ended meanwhile.
+func TestNothingIsBegunAfterTheLease(t *testing.T) {
+	t.Parallel()
+	c, p := &clock{}, full{&platform{fail: []error{errBusy}}}
+	ctx := vendors.WithLease(t.Context(), func() bool { return c.Now().Before(time.Time{}.Add(200 * time.Millisecond)) })
+	target := vendors.NewTarget(p, options(c))
+	_, err := target.Apply(ctx, resource.Change{After: thing("1")})
+	require.ErrorIs(t, err, vendors.ErrLease)
+	require.Len(t, p.applied, 1)
+	require.Empty(t, p.live)
+
+	activator, _ := target.Activator()
+	p.fail = []error{errBusy}
+	require.ErrorIs(t, activator.Activate(ctx), vendors.ErrLease)
+	require.Len(t, p.fail, 1, "the platform was not asked")
+	_, err = target.Read(ctx, nil)
+	require.NoError(t, err, "reading needs no lease")
+}
+
 func TestStaleReadingsAreWaitedOut(t *testing.T) {
 	t.Parallel()
 	c := &clock{}

@@ -20,6 +20,7 @@ type config struct {
 	Repository     repositoryConfig        `yaml:"repository" jsonschema_description:"The Git repository."`
 	Forge          forgeConfig             `yaml:"forge" jsonschema_description:"Where pull requests live."`
 	Secrets        map[string]secretSource `yaml:"secrets,omitempty" jsonschema_description:"What {$secret: NAME} stands for in the environments' files."`
+	Claim          claimConfig             `yaml:"claim,omitempty" jsonschema_description:"How processes that work on one environment keep out of each other's way."`
 	Environments   map[string]environment  `yaml:"environments" jsonschema:"minProperties=1" jsonschema_description:"The live systems, by name."`
 }
 
@@ -31,6 +32,11 @@ type repositoryConfig struct {
 	Author identity   `yaml:"committer,omitempty" jsonschema_description:"Who commits (default driftback <driftback@localhost>)."`
 	// Timeout bounds one request to the repository.
 	Timeout duration `yaml:"timeout,omitempty" jsonschema:"default=60s" jsonschema_description:"Of one request to the repository."`
+}
+
+type claimConfig struct {
+	For     duration `yaml:"for,omitempty" jsonschema:"default=1m" jsonschema_description:"How long a claim on an environment holds. After a crash another process waits this long before it takes over."`
+	Request duration `yaml:"request,omitempty" jsonschema:"default=15s" jsonschema_description:"Longest that one request to a platform is expected to take: none is begun later than this before the claim ends."`
 }
 
 type identity struct {
@@ -143,6 +149,12 @@ func (c *config) setDefaults() {
 	def(&c.Repository.Auth.User, "x-access-token")
 	if c.Repository.Timeout == 0 {
 		c.Repository.Timeout = duration(time.Minute)
+	}
+	if c.Claim.For == 0 {
+		c.Claim.For = duration(time.Minute)
+	}
+	if c.Claim.Request == 0 {
+		c.Claim.Request = min(duration(15*time.Second), c.Claim.For/4)
 	}
 	for name, e := range c.Environments {
 		def(&e.Mode, "observe")

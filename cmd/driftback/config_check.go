@@ -67,6 +67,12 @@ func (c *config) check() []problem {
 	if c.Forge.Local == nil {
 		k.wrong("$.forge", "want local: {}")
 	}
+	if c.Claim.For < duration(time.Second) || c.Claim.For > duration(time.Hour) {
+		k.wrong("$.claim.for", "want 1s to 1h")
+	}
+	if c.Claim.Request <= 0 || c.Claim.Request > c.Claim.For/2 {
+		k.wrong("$.claim.request", "want at most half of claim.for, which is %s", time.Duration(c.Claim.For))
+	}
 	if len(c.Environments) == 0 {
 		k.wrong("$.environments", "want at least one")
 	}

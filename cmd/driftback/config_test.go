@@ -96,6 +96,8 @@ func TestBrokenConfigs(t *testing.T) {
 		{"no repository", "forge: {local: {}}\nenvironments: {a: {vendor: directory}}\n", []string{"repository.url: missing"}},
 		{"no forge", "repository: {url: x}\nenvironments: {a: {vendor: directory}}\n", []string{"forge: want local: {}"}},
 		{"credentials in the URL", strings.Replace(smallest, "/srv/git/config.git", "https://u:p@h/x.git", 1), []string{"repository.url: holds credentials"}},
+		{"claim", "claim: {for: 10s, request: 6s}\n" + smallest, []string{"claim.request: want at most half of claim.for, which is 10s"}},
+		{"short claim", "claim: {for: 1ms}\n" + smallest, []string{"claim.for: want 1s to 1h"}},
 		{"listen", "listen: nowhere\n" + smallest, []string{"listen: \"nowhere\": want host:port or off"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -114,8 +114,9 @@ func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (r *
 		Environments: rs,
 		Logger:       w.log,
 		OnReport:     s.onReport,
-		Cache:        w.parsed(),
-		Redact:       w.secrets.redact.answer,
+		ClaimFor:     time.Duration(w.config.Claim.For), RequestTimeout: time.Duration(w.config.Claim.Request),
+		Cache:  w.parsed(),
+		Redact: w.secrets.redact.answer,
 	})
 	return r, closed, err
 }
