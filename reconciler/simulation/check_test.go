@@ -45,12 +45,22 @@ func newChecker(w *world) *checker {
 	return &checker{w: w, inLive: map[resource.Key]map[string]bool{}, shown: map[resource.Key]time.Time{}, reject: map[string]int{}, had: map[resource.Key]map[string]time.Time{}}
 }
 
-// tree reads the things below a folder of a commit, each as the text of its value.
+type treeKey struct {
+	commit gitstore.ID
+	folder string
+}
+
+// tree reads the things below a folder of a commit, each as the text of its value. Nobody may change what it returns.
 func (w *world) tree(commit gitstore.ID, folder string) map[resource.Key]string {
-	out := map[resource.Key]string{}
 	if commit.IsZero() {
+		return nil
+	}
+	at := treeKey{commit, folder}
+	if out, ok := w.trees[at]; ok {
 		return out
 	}
+	out := map[resource.Key]string{}
+	w.trees[at] = out
 	err := w.store.Files(commit, strings.TrimPrefix(folder+"/"+string(kind), "/"), func(f gitstore.File) error {
 		out[keyOf(f.Path)] = w.value(f.ID)
 		return nil
@@ -67,6 +77,9 @@ func keyOf(p string) resource.Key {
 
 // value decodes a file with a YAML library of its own.
 func (w *world) value(id gitstore.ID) string {
+	if v, ok := w.blobs[id]; ok {
+		return v
+	}
 	b, err := w.store.Blob(id, 0)
 	if err != nil {
 		panic(err)
@@ -76,7 +89,8 @@ func (w *world) value(id gitstore.ID) string {
 		panic(err)
 	}
 	delete(m, "$renamedFrom")
-	return resource.Text(resource.Spec(m))
+	w.blobs[id] = resource.Text(resource.Spec(m))
+	return w.blobs[id]
 }
 
 func (w *world) refs() gitstore.Refs {

@@ -279,7 +279,7 @@ func (w *world) rare() {
 // operator is the command line: it files requests like any other process.
 func (w *world) operator() *reconciler.Reconciler {
 	r, err := reconciler.New(reconciler.Config{
-		Store: w.open(w.remote), Forge: w.forge, Clock: steady{w}, Owner: "cli", Jitter: func() float64 { return 0 },
+		Store: w.store, Forge: w.forge, Clock: steady{w}, Owner: "cli", Jitter: func() float64 { return 0 },
 		Environments: []reconciler.Environment{{Name: envName, Platform: &plainPlatform{w.platform.Driver()}, Mode: reconciler.Observe}},
 	})
 	must(err)

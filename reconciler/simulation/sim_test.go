@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,12 @@ var (
 	noShrink  = flag.Bool("raw", false, "with -seed: print the whole story instead of the shrunk one")
 	seed      = flag.Uint64("seed", 0, "run this seed alone, shrink it if it fails, and print its trace")
 )
+
+// TestMain lets garbage lie: histories are short, and all that they leave goes at once.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800)
+	os.Exit(m.Run())
+}
 
 // plainPlatform is the platform without weather.
 type plainPlatform struct{ vendors.Driver }

@@ -59,6 +59,9 @@ type world struct {
 	hash     uint64
 	stat     map[string]int
 	births   int
+	ours     *local.Forge // of the daemons: a forge is a server and outlives them
+	trees    map[treeKey]map[resource.Key]string
+	blobs    map[gitstore.ID]string
 }
 
 // task is one daemon process: a coroutine that runs until it waits for something outside.
@@ -93,7 +96,7 @@ func (w *world) fail(promise, format string, args ...any) {
 }
 
 func newWorld(t *tape, keep bool) *world {
-	w := &world{t: t, keep: keep, now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), stat: map[string]int{}}
+	w := &world{t: t, keep: keep, now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), stat: map[string]int{}, trees: map[treeKey]map[resource.Key]string{}, blobs: map[gitstore.ID]string{}}
 	w.p = parameters{
 		Daemons: []int{1, 1, 2}[t.pick(3)], Fault: []int{0, 20, 60}[t.pick(3)], Crash: []int{0, 10, 40}[t.pick(3)],
 		Late: []int{0, 30}[t.pick(2)], Human: []int{40, 100, 20}[t.pick(3)], Steps: []int{400, 800}[t.pick(2)],
@@ -110,6 +113,9 @@ func newWorld(t *tape, keep bool) *world {
 	w.store = w.open(w.remote)
 	var err error
 	if w.forge, err = local.Open(w.store, local.Options{Now: w.clock, User: "ann <ann@example.invalid>"}); err != nil {
+		panic(err)
+	}
+	if w.ours, err = local.Open(w.open(w.remote), local.Options{Now: w.clock, User: "driftback <driftback@example.invalid>"}); err != nil {
 		panic(err)
 	}
 	w.logf("parameters %+v", w.p)
@@ -154,11 +160,7 @@ func (w *world) start(name string) {
 // daemon is what a process does: passes, with pauses between them.
 func (w *world) daemon(e *effects, tk *task, owner string) {
 	store := w.open(&faultyRemote{e: e, remote: w.remote})
-	own := w.open(w.remote)
-	inner, err := local.Open(own, local.Options{Now: w.clock, User: "driftback <driftback@example.invalid>"})
-	if err != nil {
-		panic(err)
-	}
+	var err error
 	mode := reconciler.Sync
 	if w.p.Enforce {
 		mode = reconciler.Enforce
@@ -168,7 +170,7 @@ func (w *world) daemon(e *effects, tk *task, owner string) {
 		out = traceWriter{w, tk.name}
 	}
 	tk.r, err = reconciler.New(reconciler.Config{
-		Store: store, Forge: &faultyForge{e: e, Forge: inner}, Clock: e, Owner: owner, ClaimFor: claimFor, RequestTimeout: timeout,
+		Store: store, Forge: &faultyForge{e: e, Forge: w.ours}, Clock: e, Owner: owner, ClaimFor: claimFor, RequestTimeout: timeout,
 		Jitter: func() float64 { return 0 }, Logger: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: noTime})),
 		Environments: []reconciler.Environment{{Name: envName, Platform: &faultyPlatform{e: e, driver: w.platform.Driver()}, Mode: mode, Guard: noGuard}},
 	})
