@@ -11,7 +11,7 @@ BENCH ?= .
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PURE = ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
 
-.PHONY: build play test deps lint unit cover fuzz simulate e2e bench clean
+.PHONY: build play test deps lint unit cover fuzz simulate reverts e2e bench clean
 
 build: ## a static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/driftback ./cmd/driftback
@@ -69,6 +69,9 @@ e2e: ## the stories on real servers: git over HTTP and Prometheus
 simulate: ## N random histories of people, faults and daemons; a failing seed is printed and reproduces
 	$(GO) test -count=1 -timeout 30m ./reconciler/simulation -histories=$(N)
 	@mkdir -p bin && echo "simulation: $(N) histories" >>bin/ran
+
+reverts: ## reverts in a thousand random histories, against native git revert
+	$(GO) test -count=1 -timeout 10m -run '^TestRevertIsThatOfGit$$' -v ./gitstore -reverts 1000
 
 bench: ## what things cost, with native git and the plain way beside ours in one run
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...

@@ -69,40 +69,6 @@ func (s *Store) Merge(ours, theirs ID) (MergeResult, error) {
 	return res, nil
 }
 
-// Revert undoes on top of onto what commit did to its parent. A merge is undone against its parent number mainline,
-// counted from 1; for other commits mainline is 0 or 1. Nothing is committed.
-func (s *Store) Revert(onto, commit ID, mainline int) (MergeResult, error) {
-	fail := func(err error) (MergeResult, error) {
-		return MergeResult{}, fmt.Errorf("revert %s: %w", commit, err)
-	}
-	c, err := s.CommitAt(commit)
-	if err != nil {
-		return fail(err)
-	}
-	var parent ID
-	switch n := len(c.Parents); {
-	case mainline < 0 || mainline > max(n, 1):
-		return fail(fmt.Errorf("has no parent number %d", mainline))
-	case n > 1 && mainline == 0:
-		return fail(errors.New("is a merge: say which parent is the mainline"))
-	case n > 0:
-		parent = c.Parents[max(mainline, 1)-1]
-	}
-	ours, err := s.treeOf(onto)
-	if err != nil {
-		return fail(err)
-	}
-	theirs, err := s.treeOf(parent)
-	if err != nil {
-		return fail(err)
-	}
-	res, err := s.mergeTrees(c.Tree, ours, theirs)
-	if err != nil {
-		return fail(err)
-	}
-	return res, nil
-}
-
 // A merging is a three-way merge under way.
 type merging struct {
 	s     *Store

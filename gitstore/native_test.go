@@ -245,56 +245,6 @@ func flat(pairs [][2]ID) (out [][]ID) {
 	return out
 }
 
-// Reverts come to the trees and the conflicts of native git.
-func TestRevertIsThatOfGit(t *testing.T) {
-	t.Parallel()
-	bare := newBare(t)
-	s := open(t, Options{URL: bare})
-	tree := t.TempDir()
-	git(t, tree, "init", "-q")
-	git(t, tree, "config", "merge.renames", "false")
-	git(t, tree, "remote", "add", "origin", bare)
-	var chains [][]Commit
-	var heads []ID
-	for seed := range uint64(50) {
-		r := rand.New(rand.NewPCG(seed, 4))
-		chain := []Commit{randomCommit(t, s, r)}
-		for range 6 {
-			chain = append(chain, randomCommit(t, s, r, chain[len(chain)-1].ID))
-		}
-		chains = append(chains, chain)
-		heads = append(heads, chain[len(chain)-1].ID)
-	}
-	pushed(t, s, heads...)
-	git(t, tree, "fetch", "-q", "origin")
-	clean, conflicts := 0, 0
-	for seed, chain := range chains {
-		head, victim := chain[len(chain)-1], chain[1+seed%(len(chain)-1)]
-		res, err := s.Revert(head.ID, victim.ID, 0)
-		require.NoError(t, err)
-		git(t, tree, "checkout", "-q", "-f", "--detach", head.ID.String())
-		git(t, tree, "clean", "-q", "-f", "-d", "-x")
-		out, err := gitCommand(tree, "revert", "--no-edit", victim.ID.String()).CombinedOutput()
-		if err != nil && strings.Contains(string(out), "nothing to commit") {
-			require.Equal(t, head.Tree, res.Tree)
-			git(t, tree, "reset", "-q", "--hard")
-			continue
-		}
-		if err != nil {
-			require.NotEmpty(t, res.Conflicts, "seed %d: git says\n%s", seed, out)
-			git(t, tree, "reset", "-q", "--hard")
-			conflicts++
-			continue
-		}
-		require.Empty(t, res.Conflicts, "seed %d: git says\n%s", seed, out)
-		require.Equal(t, git(t, tree, "rev-parse", "HEAD^{tree}"), res.Tree.String(), "seed %d", seed)
-		clean++
-	}
-	t.Logf("%d clean, %d conflicts", clean, conflicts)
-	require.Greater(t, clean, 10)
-	require.Greater(t, conflicts, 10)
-}
-
 func TestMergeKeepsModes(t *testing.T) {
 	t.Parallel()
 	bare := newBare(t)
