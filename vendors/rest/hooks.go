@@ -1,0 +1,53 @@
+package rest
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// Duration is how the table writes times.
+type Duration = time.Duration
+
+// An Object is an object as the platform has it: JSON values, numbers as json.Number, ids where
+// references will be.
+type Object = map[string]any
+
+// Hooks are what a table cannot say of a kind. Each is optional. They speak to the platform through
+// the client only, which keeps the budget; errors carry the classes of vendors.
+type Hooks struct {
+	// Read completes an object that was read or listed, and may change it in place. Of what is listed it is
+	// called only for what moved since the listing before, as the listing shows it (see Kind.Moved).
+	Read func(ctx context.Context, c *Client, id string, o Object) error
+	// Create stands in for the operation and returns the new object's id; it is called after a look-up has shown that
+	// no object has the name.
+	Create func(ctx context.Context, c *Client, body Object) (id string, err error)
+	// Update stands in for the operation. live is the object as it was read, body what would be sent.
+	Update func(ctx context.Context, c *Client, id string, live, body Object) error
+	// Delete stands in for the operation.
+	Delete func(ctx context.Context, c *Client, id string, live Object) error
+	// Restore is asked before a creation whether a deleted object has the name and can be had back. It returns
+	// the id of what it has brought back, or "". The object is then updated.
+	Restore func(ctx context.Context, c *Client, name string, body Object) (id string, err error)
+	// Written is called after an object and its parts were written: to publish it. Calling it twice is calling it once.
+	Written func(ctx context.Context, c *Client, id string, a resource.Action) error
+}
+
+// PlatformHooks are what a table cannot say of a platform. Each is optional.
+type PlatformHooks struct {
+	// Audit makes the driver a vendors.Auditor.
+	Audit func(ctx context.Context, c *Client, ids IDs, since time.Time) iter.Seq2[vendors.AuditEntry, error]
+	// Watch makes the driver a vendors.Watcher. changed may be called from anywhere.
+	Watch func(ctx context.Context, c *Client, ids IDs, changed func(...resource.Key)) error
+}
+
+// IDs tells keys from ids, as the last readings had them.
+type IDs interface {
+	// Key returns the key of the object of the kind that has the id.
+	Key(k resource.Kind, id string) (resource.Key, bool)
+	// ID returns the id of the object with the key.
+	ID(k resource.Key) (string, bool)
+}
