@@ -14,6 +14,7 @@ const (
 	maxName   = 255  // bytes of a key, id, environment or context
 	maxLabel  = 50   // characters of a label, and labels of a pull request
 	maxURL    = 2048 // bytes
+	maxAsked  = 15   // reviewers of a pull request: those after them are not asked
 )
 
 // Clean returns what is asked of EnsurePull as a forge keeps it: a title of one
@@ -44,6 +45,9 @@ func (p Pull) Clean() (Pull, error) {
 		return p, fmt.Errorf("no title: %w", ErrInvalid)
 	}
 	var err error
+	if p.Reviewers, err = cleanReviewers(p.Reviewers); err != nil {
+		return p, err
+	}
 	if p.Labels, err = cleanLabels(p.Labels); err != nil {
 		return p, err
 	}
@@ -51,9 +55,17 @@ func (p Pull) Clean() (Pull, error) {
 	return p, err
 }
 
-// Clean returns s with its description cut; ErrInvalid for a context, state or URL that no forge takes.
+// Clean returns s with its description, title and annotations cut to what is
+// taken; ErrInvalid for a context, state, URL, summary or annotation that no forge takes.
 func (s Status) Clean() (Status, error) {
-	s.Description = CleanDescription(s.Description)
+	s.Description, s.Title = CleanDescription(s.Description), CleanTitle(s.Title)
+	var err error
+	if s.Summary, err = CleanBody(s.Summary); err != nil {
+		return s, err
+	}
+	if s.Annotations, err = cleanAnnotations(s.Annotations); err != nil {
+		return s, err
+	}
 	if err := checkName("context", s.Context); err != nil {
 		return s, err
 	}
@@ -61,6 +73,27 @@ func (s Status) Clean() (Status, error) {
 		return s, err
 	}
 	return s, checkURL(s.URL)
+}
+
+// cleanAnnotations returns the first MaxAnnotations, each as a forge takes it; nil for none.
+func cleanAnnotations(as []Annotation) ([]Annotation, error) {
+	var clean []Annotation
+	for _, a := range as[:min(len(as), MaxAnnotations)] {
+		if err := checkState(a.Level, "notice", "warning", "failure"); err != nil {
+			return nil, fmt.Errorf("annotation: %w", err)
+		}
+		if a.Path == "" || len(a.Path) > maxURL || !utf8.ValidString(a.Path) {
+			return nil, fmt.Errorf("annotation of path %.60q: %w", a.Path, ErrInvalid)
+		}
+		a.Line = max(a.Line, 1)
+		a.EndLine = max(a.EndLine, a.Line)
+		a.Message = cut(strings.ToValidUTF8(a.Message, "\uFFFD"), MaxMessage)
+		if strings.TrimSpace(a.Message) == "" {
+			return nil, fmt.Errorf("annotation of path %.60q: no message: %w", a.Path, ErrInvalid)
+		}
+		clean = append(clean, a)
+	}
+	return clean, nil
 }
 
 // Clean returns d with its description cut; ErrInvalid for an id, environment, state or URL that no forge takes.
@@ -86,6 +119,9 @@ func CleanBody(s string) (string, error) {
 	}
 	return s, nil
 }
+
+// CheckReaction returns ErrInvalid for what is none of the reactions.
+func CheckReaction(s string) error { return checkState(s, Eyes, Rocket, Confused) }
 
 // CheckKey returns ErrInvalid for what cannot be the key of a comment: nothing, over 255 bytes, not UTF-8.
 func CheckKey(key string) error { return checkName("key", key) }
@@ -141,6 +177,23 @@ func checkURL(s string) error {
 		return fmt.Errorf("URL %.60q: %w", s, ErrInvalid)
 	}
 	return nil
+}
+
+// cleanReviewers returns reviewers sorted, each once; nil for none.
+func cleanReviewers(names []string) ([]string, error) {
+	var clean []string
+	for _, n := range names {
+		if err := checkName("reviewer", n); err != nil {
+			return nil, err
+		}
+		if strings.ContainsFunc(n, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			return nil, fmt.Errorf("reviewer %.60q: %w", n, ErrInvalid)
+		}
+		clean = append(clean, n)
+	}
+	slices.Sort(clean)
+	clean = slices.Compact(clean)
+	return clean[:min(len(clean), maxAsked)], nil
 }
 
 // cleanLabels returns labels sorted, each once; nil for none.

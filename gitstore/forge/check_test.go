@@ -4,6 +4,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,9 +30,9 @@ func TestValidBranch(t *testing.T) {
 
 func TestPullClean(t *testing.T) {
 	t.Parallel()
-	got, err := forge.Pull{Head: "a", Title: " one\ntwo ", Body: "x\xff\r\n", Labels: []string{"z", "a\tb", "z"}}.Clean()
+	got, err := forge.Pull{Head: "a", Title: " one\ntwo ", Body: "x\xff\r\n", Labels: []string{"z", "a\tb", "z"}, Reviewers: []string{"cy", "ann", "cy"}}.Clean()
 	require.NoError(t, err)
-	require.Equal(t, forge.Pull{Head: "a", Title: "one two", Body: "x\uFFFD\r\n", Labels: []string{"a b", "z"}}, got)
+	require.Equal(t, forge.Pull{Head: "a", Title: "one two", Body: "x\uFFFD\r\n", Labels: []string{"a b", "z"}, Reviewers: []string{"ann", "cy"}}, got)
 	again, err := got.Clean()
 	require.NoError(t, err)
 	require.Equal(t, got, again, "cleaning twice is cleaning once")
@@ -62,6 +63,25 @@ func TestStatusClean(t *testing.T) {
 		_, err := s.Clean()
 		require.ErrorIs(t, err, forge.ErrInvalid, name)
 	}
+}
+
+func TestStatusCleanCutsAnnotations(t *testing.T) {
+	t.Parallel()
+	s := forge.Status{Context: "c", State: "failure", Title: "a\nb", Annotations: []forge.Annotation{
+		{Path: "a", Level: "notice", Message: strings.Repeat("ü", forge.MaxMessage+1)},
+		{Path: "a", Line: 7, EndLine: 3, Level: "warning", Message: "x\xff"},
+	}}
+	got, err := s.Clean()
+	require.NoError(t, err)
+	require.Equal(t, "a b", got.Title)
+	require.Equal(t, forge.MaxMessage, utf8.RuneCountInString(got.Annotations[0].Message))
+	require.Equal(t, []int{1, 1}, []int{got.Annotations[0].Line, got.Annotations[0].EndLine})
+	require.Equal(t, forge.Annotation{Path: "a", Line: 7, EndLine: 7, Level: "warning", Message: "x\uFFFD"}, got.Annotations[1])
+	again, err := got.Clean()
+	require.NoError(t, err)
+	require.True(t, got.Equal(again), "cleaning twice is cleaning once")
+	again.Annotations[1].Line = 8
+	require.False(t, s.Equal(again))
 }
 
 func TestDeploymentClean(t *testing.T) {

@@ -9,6 +9,7 @@ package forge
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -50,6 +51,15 @@ type Pull struct {
 	Draft  bool     `json:"draft,omitempty"`
 	Labels []string `json:"labels,omitempty"`
 	Author string   `json:"author,omitempty"`
+	// Reviewers are logins, or ORGANISATION/TEAM, whose review is asked for. EnsurePull adds them and
+	// removes nobody, and one that cannot be asked is left out.
+	Reviewers []string `json:"reviewers,omitempty"`
+	// Fork says that the head is in another repository. Nothing in it may be trusted.
+	Fork bool `json:"fork,omitempty"`
+	// HeadRef is the ref of the repository itself under which the head can be fetched, also that of a fork.
+	HeadRef string `json:"headRef,omitempty"`
+	// BaseID is the commit at the base branch, where the forge says. It may be late.
+	BaseID string `json:"baseId,omitempty"`
 	// MergeCommit is the last commit that merging put on the base branch.
 	MergeCommit string    `json:"mergeCommit,omitempty"`
 	ClosedBy    string    `json:"closedBy,omitempty"` // who merged or closed it
@@ -65,6 +75,8 @@ type Comment struct {
 	Author  string    `json:"author"`
 	Body    string    `json:"body"`
 	Created time.Time `json:"created"`
+	// Reactions of ours to a person's comment, sorted. A forge need not tell of them.
+	Reactions []string `json:"reactions,omitempty"`
 }
 
 // Filter selects pull requests. Zero fields select all.
@@ -74,12 +86,32 @@ type Filter struct {
 	Base  string
 }
 
-// A Status is a verdict on a commit.
+// A Status is a verdict on a commit: a check run where the forge has them, else
+// a commit status, which shows neither Title nor Summary nor Annotations.
 type Status struct {
 	Context     string `json:"context"`               // which verdict: driftback/prod
 	State       string `json:"state"`                 // pending, success, failure, error
 	Description string `json:"description,omitempty"` // at most 140 characters
 	URL         string `json:"url,omitempty"`
+	// Title is one line, of at most MaxTitle characters; an empty one is the description.
+	Title       string       `json:"title,omitempty"`
+	Summary     string       `json:"summary,omitempty"` // Markdown, at most MaxBody bytes
+	Annotations []Annotation `json:"annotations,omitempty"`
+}
+
+// Equal reports whether two statuses say the same.
+func (s Status) Equal(o Status) bool {
+	return s.Context == o.Context && s.State == o.State && s.Description == o.Description && s.URL == o.URL &&
+		s.Title == o.Title && s.Summary == o.Summary && slices.Equal(s.Annotations, o.Annotations)
+}
+
+// An Annotation is a remark on lines of a file of the commit.
+type Annotation struct {
+	Path    string `json:"path"`
+	Line    int    `json:"line"`    // counted from 1
+	EndLine int    `json:"endLine"` // the last line
+	Level   string `json:"level"`   // notice, warning, failure
+	Message string `json:"message"` // plain text, at most MaxMessage characters
 }
 
 // A Deployment tells the forge of a deployment of a commit to an environment.
@@ -99,12 +131,26 @@ type Command struct {
 	Author string    `json:"author"`
 	Text   string    `json:"text"` // the line: /drift accept queue/Support
 	At     time.Time `json:"at"`
+	// Write says that the author may write to the repository.
+	Write bool `json:"write,omitempty"`
+	// Teams are those of the author among the teams that the forge was configured to look up, sorted.
+	Teams []string `json:"teams,omitempty"`
 }
+
+// Reactions by which a command is acknowledged.
+const (
+	Eyes     = "eyes"     // it was read
+	Rocket   = "rocket"   // it was done
+	Confused = "confused" // it was not understood, or refused
+)
+
+// AnswerKey is the key of the comment that answers a command.
+func AnswerKey(id string) string { return "answer/" + id }
 
 // A Forge is where pull requests live.
 type Forge interface {
 	// EnsurePull makes the open pull request whose head branch is p.Head be as p says, creating it
-	// where none is open, and returns it. Only Title, Body, Draft, Labels and Base of an existing one
+	// where none is open, and returns it. Only Title, Body, Draft, Labels, Base and Reviewers of an existing one
 	// change; an empty Base leaves it as it is. With p.State Closed it closes the open one, if any, leaving its
 	// branch, and returns it; the zero Pull where none is open. Both branches must exist when one is
 	// created (ErrNotFound), and the head must have commits that the base has not (ErrEmpty).
@@ -125,4 +171,8 @@ type Forge interface {
 	Merge(ctx context.Context, n int, headID, message string) (Pull, error)
 	// Commands returns what people asked for since the cursor, oldest first, and the next cursor. An empty cursor means from now on.
 	Commands(ctx context.Context, cursor string) ([]Command, string, error)
+	// Answer acknowledges a command: the comment that it stands in has this reaction of ours, beside earlier ones, and
+	// the comment of ours with the key AnswerKey(c.ID) has this body. An empty reaction or body leaves that part as
+	// it is. A comment that is gone needs no reaction. Only ID and Pull of c count.
+	Answer(ctx context.Context, c Command, reaction, body string) error
 }

@@ -10,7 +10,9 @@ import (
 const (
 	MaxTitle       = 250    // characters of a title
 	MaxDescription = 140    // characters of a status' or deployment's description
-	MaxBody        = 65_000 // bytes of a body or comment
+	MaxBody        = 65_000 // bytes of a body, comment or summary
+	MaxMessage     = 4_000  // characters of an annotation's message
+	MaxAnnotations = 500    // of a status: those after them are left out
 )
 
 // CleanTitle returns s as the one line that a title is: what a terminal or a
@@ -32,6 +34,11 @@ func oneLine(s string, limit int) string {
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 	s = strings.Join(strings.Fields(s), " ")
+	return cut(s, limit)
+}
+
+// cut shortens s to at most limit characters and says so.
+func cut(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s
 	}

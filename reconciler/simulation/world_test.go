@@ -442,6 +442,13 @@ func (f *faultyForge) EnsureComment(ctx context.Context, n int, key, body string
 	})
 }
 
+func (f *faultyForge) Answer(ctx context.Context, c forge.Command, reaction, body string) error {
+	return f.e.do("answer "+reaction, true, func() error {
+		f.e.w.check.forgeWrite(f.e.owner)
+		return f.Forge.Answer(ctx, c, reaction, body)
+	})
+}
+
 func (f *faultyForge) SetStatus(ctx context.Context, commit string, s forge.Status) error {
 	return f.e.do("status "+s.State, true, func() error {
 		f.e.w.check.forgeWrite(f.e.owner)

@@ -136,6 +136,8 @@ func (s *suite) commands() {
 	require.Equal(s.t, []int{p.Number, p.Number, other.Number}, []int{got[0].Pull, got[1].Pull, got[2].Pull})
 	ids := map[string]bool{}
 	for _, c := range got {
+		require.Equal(s.t, s.Write, c.Write)
+		require.Equal(s.t, s.Teams, c.Teams)
 		require.NotEmpty(s.t, c.Author)
 		require.False(s.t, c.At.IsZero())
 		ids[c.ID] = true
@@ -159,6 +161,81 @@ func (s *suite) commands() {
 
 	_, _, err = s.Forge.Commands(s.ctx(), "no cursor of ours")
 	require.ErrorIs(s.t, err, forge.ErrInvalid)
+}
+
+func (s *suite) answer(c forge.Command, reaction, body string) {
+	s.t.Helper()
+	require.NoError(s.t, s.Forge.Answer(s.ctx(), c, reaction, body))
+}
+
+// reactions requires that the client's reactions to a person's comment are these, where that can be seen.
+func (s *suite) reactions(n int, want ...string) {
+	s.t.Helper()
+	if s.Reactions == nil {
+		return
+	}
+	for _, c := range s.comments(n) {
+		if c.Key == "" {
+			require.Equal(s.t, want, s.Reactions(s.t, n, c.ID))
+			return
+		}
+	}
+	require.Fail(s.t, "no comment of a person")
+}
+
+func (s *suite) answers() {
+	s.needs("Comment", s.Comment != nil)
+	p := s.opened("topic")
+	_, cursor, err := s.Forge.Commands(s.ctx(), "")
+	require.NoError(s.t, err)
+	s.Comment(s.t, p.Number, "/drift accept\n/plan")
+	got, _, err := s.Forge.Commands(s.ctx(), cursor)
+	require.NoError(s.t, err)
+	require.Len(s.t, got, 2)
+
+	s.answer(got[0], forge.Eyes, "")
+	require.Len(s.t, s.comments(p.Number), 1, "a reaction alone is no comment")
+	s.reactions(p.Number, forge.Eyes)
+	s.quiet(func() { s.answer(got[0], forge.Eyes, "") })
+	s.answer(got[0], "", hostile)
+	s.answer(got[1], forge.Confused, "what?")
+	s.answer(got[0], forge.Rocket, hostile)
+	s.quiet(func() {
+		s.answer(got[0], forge.Rocket, hostile)
+		s.answer(got[1], forge.Confused, "what?")
+		s.answer(got[1], "", "")
+		require.NoError(s.t, s.Other(s.t).Answer(s.ctx(), got[1], forge.Confused, "what?"))
+	})
+	s.reactions(p.Number, forge.Confused, forge.Eyes, forge.Rocket)
+	s.answer(got[1], "", "now I see")
+	now := s.comments(p.Number)
+	require.Len(s.t, now, 3)
+	require.Equal(s.t, []string{"", forge.AnswerKey(got[0].ID), forge.AnswerKey(got[1].ID)}, []string{now[0].Key, now[1].Key, now[2].Key})
+	require.Equal(s.t, []string{hostile, "now I see"}, []string{now[1].Body, now[2].Body}, "answered in place")
+
+	none, _, err := s.Forge.Commands(s.ctx(), cursor)
+	require.NoError(s.t, err)
+	require.Equal(s.t, got, none, "what we answer is no command")
+	require.ErrorIs(s.t, s.Forge.Answer(s.ctx(), got[0], "thumbs", ""), forge.ErrInvalid)
+	require.ErrorIs(s.t, s.Forge.Answer(s.ctx(), got[0], forge.Eyes, strings.Repeat("x", forge.MaxBody+1)), forge.ErrInvalid)
+}
+
+// answerGone answers commands of which the comment, or the pull request, is not there.
+func (s *suite) answerGone() {
+	s.needs("Comment", s.Comment != nil)
+	p := s.opened("topic")
+	_, cursor, err := s.Forge.Commands(s.ctx(), "")
+	require.NoError(s.t, err)
+	s.Comment(s.t, p.Number, "/plan")
+	got, _, err := s.Forge.Commands(s.ctx(), cursor)
+	require.NoError(s.t, err)
+	require.Len(s.t, got, 1)
+	other := got[0]
+	other.Pull = 4711
+	require.ErrorIs(s.t, s.Forge.Answer(s.ctx(), other, forge.Eyes, "text"), forge.ErrNotFound)
+	s.ensure(forge.Pull{Head: "topic", State: forge.Closed})
+	s.answer(got[0], forge.Confused, "it is closed")
+	require.Equal(s.t, "it is closed", s.comments(p.Number)[1].Body)
 }
 
 func (s *suite) commandsRace() {

@@ -21,14 +21,18 @@
 //     person who copies the text has not written a comment of ours: look at the
 //     author as well.
 //  4. SetStatus and EnsureDeployment. Read before writing where the forge adds
-//     rather than replaces.
+//     rather than replaces. A status with a summary is a check run where the forge
+//     has them; the case that sets one asks only that saying it twice is once.
 //  5. Merge. The expected head goes with the request, so that the forge itself
 //     compares. Forges that compute mergeability in the background answer "don't
 //     know yet" at first: ask again, within ctx.
 //  6. Commands. The cursor is opaque to callers and made of what the forge
 //     orders by. Where that is time in seconds, several comments share one: ask
 //     from the cursor's second on, and leave out what it names as seen.
-//     forge.CommandLines finds the commands in a comment.
+//     forge.CommandLines finds the commands in a comment. Ask for the author's
+//     permission and teams when a command is found, not before.
+//  7. Answer. A reaction to the comment, and EnsureComment under
+//     forge.AnswerKey. A comment that is gone needs no reaction.
 //
 // Errors are wrapped so that errors.Is finds the class of package forge; text is
 // for people. Where the forge has narrower limits of its own, cut or refuse with

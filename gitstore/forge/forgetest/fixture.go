@@ -22,6 +22,14 @@ type Fixture struct {
 
 	// Comment adds a person's comment to a pull request.
 	Comment func(t *testing.T, n int, body string)
+	// Write says that the person of Comment may write to the repository; Teams are theirs among those that the
+	// client looks up, sorted.
+	Write bool
+	Teams []string
+	// Reviewer is the login of somebody whose review can be asked for.
+	Reviewer string
+	// Reactions reads the reactions of the client's account to a person's comment, sorted. Optional.
+	Reactions func(t *testing.T, n int, comment string) []string
 	// Close closes a pull request as a person does. Reopen opens it again. Optional.
 	Close, Reopen func(t *testing.T, n int)
 	// MergeBy merges a pull request as a person does: by "merge", "squash" or "rebase". Optional.

@@ -96,6 +96,23 @@ func (s *suite) pullTwice() {
 	})
 }
 
+func (s *suite) reviewers() {
+	s.branch("topic", "a", "one\n")
+	want := forge.Pull{Head: "topic", Base: Main, Title: "T", Reviewers: []string{s.Reviewer, s.Reviewer}}
+	p := s.ensure(want)
+	require.Equal(s.t, []string{s.Reviewer}, p.Reviewers)
+	require.Equal(s.t, p, s.pull(p.Number))
+	s.quiet(func() { require.Equal(s.t, p, s.ensure(want)) })
+	want.Reviewers = nil
+	s.quiet(func() { require.Equal(s.t, []string{s.Reviewer}, s.ensure(want).Reviewers, "nobody is removed") })
+	want.Reviewers = []string{"two words"}
+	_, err := s.Forge.EnsurePull(s.ctx(), want)
+	require.ErrorIs(s.t, err, forge.ErrInvalid)
+
+	require.False(s.t, p.Fork)
+	require.NotEmpty(s.t, p.HeadRef, "where the head can be fetched")
+}
+
 func (s *suite) pullAgain() {
 	first := s.opened("topic")
 	s.ensure(forge.Pull{Head: "topic", State: forge.Closed})

@@ -40,6 +40,45 @@ func (s *suite) statuses() {
 	require.Empty(s.t, s.Statuses(s.t, s.Git.Tip(s.t, Main)))
 }
 
+func (s *suite) statusPage() {
+	commit := s.branch("topic", "a", "one\n")
+	page := forge.Status{
+		Context: "driftback/plan (prod)", State: "failure", Title: "2 changes", Summary: hostile,
+		Annotations: []forge.Annotation{
+			{Path: "a", Line: 1, EndLine: 1, Level: "failure", Message: "a: not `known`"},
+			{Path: "shared/queue/Süd %2F.yaml", Line: 3, EndLine: 4, Level: "warning", Message: "two\nlines"},
+		},
+	}
+	set := func(st forge.Status) {
+		s.t.Helper()
+		require.NoError(s.t, s.Forge.SetStatus(s.ctx(), commit, st))
+	}
+	set(page)
+	s.quiet(func() { set(page) })
+	page.Annotations = page.Annotations[:1]
+	set(page)
+	page.Summary = "nothing is wrong any more"
+	page.State, page.Annotations = "success", nil
+	set(page)
+	s.quiet(func() { set(page) })
+	many := page
+	for i := range forge.MaxAnnotations + 1 {
+		many.Annotations = append(many.Annotations, forge.Annotation{Path: "a", Line: i + 1, Level: "notice", Message: "m"})
+	}
+	set(many)
+	s.quiet(func() { set(many) })
+	for name, spoil := range map[string]func(*forge.Status){
+		"a summary over the limit": func(st *forge.Status) { st.Summary = strings.Repeat("x", forge.MaxBody+1) },
+		"a level not known":        func(st *forge.Status) { st.Annotations = []forge.Annotation{{Path: "a", Level: "bad", Message: "m"}} },
+		"no path":                  func(st *forge.Status) { st.Annotations = []forge.Annotation{{Level: "notice", Message: "m"}} },
+		"no message":               func(st *forge.Status) { st.Annotations = []forge.Annotation{{Path: "a", Level: "notice"}} },
+	} {
+		bad := page
+		spoil(&bad)
+		require.ErrorIs(s.t, s.Forge.SetStatus(s.ctx(), commit, bad), forge.ErrInvalid, name)
+	}
+}
+
 func (s *suite) deployments() {
 	one, two := s.branch("topic", "a", "one\n"), s.Git.Tip(s.t, Main)
 	set := func(d forge.Deployment) {
@@ -95,6 +134,9 @@ func (s *suite) cancelled() {
 		},
 		"Merge":    func() error { _, err := s.Forge.Merge(ctx, p.Number, p.HeadID, ""); return err },
 		"Commands": func() error { _, _, err := s.Forge.Commands(ctx, ""); return err },
+		"Answer": func() error {
+			return s.Forge.Answer(ctx, forge.Command{ID: "1.1", Pull: p.Number}, forge.Eyes, "text")
+		},
 	}
 	s.quiet(func() {
 		for name, call := range calls {

@@ -3,8 +3,10 @@ package local
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -19,38 +21,40 @@ func (f *Forge) EnsureComment(ctx context.Context, n int, key, body string) erro
 	if err != nil {
 		return fmt.Errorf("comment on pull request #%d: %w", n, err)
 	}
-	err = f.update(ctx, recent, func(c *change) error {
-		comments, err := c.comments(n)
-		if err != nil {
-			return err
-		}
-		at := slices.IndexFunc(comments, func(has forge.Comment) bool { return has.Key == key })
-		switch {
-		case at < 0 && body == "" || at >= 0 && comments[at].Body == body:
-			return nil
-		case at < 0:
-			c.what = fmt.Sprintf("#%d comment %s", n, forge.CleanTitle(key))
-			_, err := c.addComment(n, key, body)
-			return err
-		}
-		has := comments[at]
-		event, err := strconv.Atoi(has.ID)
-		if err != nil {
-			return fmt.Errorf("comment %q: %w", has.ID, err)
-		}
-		if body == "" {
-			c.what = fmt.Sprintf("#%d comment %s removed", n, forge.CleanTitle(key))
-			c.edit[commentPath(n, event)] = nil
-			return nil
-		}
-		has.Body = body
-		c.what = fmt.Sprintf("#%d comment %s changed", n, forge.CleanTitle(key))
-		return c.put(commentPath(n, event), has)
-	})
+	err = f.update(ctx, recent, func(c *change) error { return c.ensureComment(n, key, body) })
 	if err != nil {
 		return fmt.Errorf("comment on pull request #%d: %w", n, err)
 	}
 	return nil
+}
+
+func (c *change) ensureComment(n int, key, body string) error {
+	comments, err := c.comments(n)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(comments, func(has forge.Comment) bool { return has.Key == key })
+	switch {
+	case at < 0 && body == "" || at >= 0 && comments[at].Body == body:
+		return nil
+	case at < 0:
+		c.what = fmt.Sprintf("#%d comment %s", n, forge.CleanTitle(key))
+		_, err := c.addComment(n, key, body)
+		return err
+	}
+	has := comments[at]
+	event, err := strconv.Atoi(has.ID)
+	if err != nil {
+		return fmt.Errorf("comment %q: %w", has.ID, err)
+	}
+	if body == "" {
+		c.what = fmt.Sprintf("#%d comment %s removed", n, forge.CleanTitle(key))
+		c.edit[commentPath(n, event)] = nil
+		return nil
+	}
+	has.Body = body
+	c.what = fmt.Sprintf("#%d comment %s changed", n, forge.CleanTitle(key))
+	return c.put(commentPath(n, event), has)
 }
 
 // Comment adds a person's comment to pull request n. Its command lines
@@ -75,6 +79,49 @@ func (f *Forge) Comment(ctx context.Context, n int, body string) (added forge.Co
 	return added, nil
 }
 
+// Answer implements forge.Forge. Reaction and answer are one change.
+func (f *Forge) Answer(ctx context.Context, command forge.Command, reaction, body string) error {
+	event, _, _ := strings.Cut(command.ID, ".")
+	id, err := strconv.Atoi(event)
+	if err != nil {
+		err = fmt.Errorf("command %.40q: %w", command.ID, forge.ErrInvalid)
+	}
+	if err == nil && reaction != "" {
+		err = forge.CheckReaction(reaction)
+	}
+	if err == nil {
+		body, err = forge.CleanBody(body)
+	}
+	if err == nil {
+		err = f.update(ctx, recent, func(c *change) error {
+			if err := c.react(command.Pull, id, reaction); err != nil || body == "" {
+				return err
+			}
+			return c.ensureComment(command.Pull, forge.AnswerKey(command.ID), body)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("answer on pull request #%d: %w", command.Pull, err)
+	}
+	return nil
+}
+
+// react adds a reaction to a comment, if that is still there.
+func (c *change) react(n, event int, reaction string) error {
+	comments, err := c.comments(n)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(comments, func(has forge.Comment) bool { return has.ID == strconv.Itoa(event) })
+	if at < 0 || reaction == "" || slices.Contains(comments[at].Reactions, reaction) {
+		return nil
+	}
+	has := comments[at]
+	has.Reactions = union(has.Reactions, []string{reaction})
+	c.what = fmt.Sprintf("#%d reaction %s", n, reaction)
+	return c.put(commentPath(n, event), has)
+}
+
 // addComment puts a new comment and, if a person's, the commands in it.
 func (c *change) addComment(n int, key, body string) (forge.Comment, error) {
 	event := c.event()
@@ -86,6 +133,17 @@ func (c *change) addComment(n int, key, body string) (forge.Comment, error) {
 		}
 	}
 	return added, c.put(commentPath(n, event), added)
+}
+
+// teamsOf returns the teams that a user is a member of, sorted.
+func (f *Forge) teamsOf(user string) []string {
+	var teams []string
+	for _, name := range slices.Sorted(maps.Keys(f.teams)) {
+		if slices.Contains(f.teams[name], user) {
+			teams = append(teams, name)
+		}
+	}
+	return teams
 }
 
 // Comments returns the comments of pull request n, oldest first.
@@ -158,6 +216,7 @@ func (f *Forge) Commands(ctx context.Context, cursor string) ([]forge.Command, s
 			for i, line := range in.Lines {
 				commands = append(commands, forge.Command{
 					ID: fmt.Sprintf("%d.%d", event, i+1), Pull: in.Pull, Author: in.Author, Text: line, At: in.At,
+					Write: true, Teams: f.teamsOf(in.Author), // whoever can comment here can push to the repository
 				})
 			}
 			return nil

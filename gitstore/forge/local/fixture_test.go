@@ -34,19 +34,33 @@ func (s site) fixture(t *testing.T) forgetest.Fixture {
 	t.Helper()
 	root := s.git.Push(t, forgetest.Main, map[string]string{"README": "read me\n"})
 	s.git.Set(t, protected, root)
-	bot, ann := s.client(t, local.Options{}), s.client(t, local.Options{User: "Ann Lee <ann@example.org>"})
+	o := local.Options{Teams: map[string][]string{"ops": {"Ann Lee"}, "admins": {"Ben"}}}
+	bot, ann := s.client(t, o), s.client(t, local.Options{User: "Ann Lee <ann@example.org>"})
 	must := func(t *testing.T, err error) {
 		t.Helper()
 		require.NoError(t, err)
 	}
 	return forgetest.Fixture{
 		Forge:     bot,
-		Other:     func(t *testing.T) forge.Forge { return s.client(t, local.Options{}) },
+		Other:     func(t *testing.T) forge.Forge { return s.client(t, o) },
 		Git:       s.git,
 		Protected: protected,
 		Comment:   func(t *testing.T, n int, body string) { _, err := ann.Comment(t.Context(), n, body); must(t, err) },
-		Close:     func(t *testing.T, n int) { _, err := ann.Close(t.Context(), n); must(t, err) },
-		Reopen:    func(t *testing.T, n int) { _, err := ann.Reopen(t.Context(), n); must(t, err) },
+		Write:     true,
+		Teams:     []string{"ops"},
+		Reviewer:  "ann",
+		Reactions: func(t *testing.T, n int, comment string) []string {
+			list, err := ann.Comments(t.Context(), n)
+			must(t, err)
+			for _, c := range list {
+				if c.ID == comment {
+					return c.Reactions
+				}
+			}
+			return nil
+		},
+		Close:  func(t *testing.T, n int) { _, err := ann.Close(t.Context(), n); must(t, err) },
+		Reopen: func(t *testing.T, n int) { _, err := ann.Reopen(t.Context(), n); must(t, err) },
 		MergeBy: func(t *testing.T, n int, method string) {
 			_, err := ann.MergeWith(t.Context(), n, local.MergeOptions{Method: local.Method(method)})
 			must(t, err)

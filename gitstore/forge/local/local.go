@@ -27,6 +27,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/mail"
 	"slices"
 	"strings"
@@ -49,6 +50,8 @@ type Options struct {
 	Ref string
 	// Protect names branches onto which Merge does not merge: what a review rule is elsewhere.
 	Protect []string
+	// Teams are the members of teams, by name, for who may command what.
+	Teams map[string][]string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Wait is called before a lost race is tried again, with the number of attempts lost so far. It may
@@ -64,6 +67,7 @@ type Forge struct {
 	store   *gitstore.Store
 	ref     string
 	protect []string
+	teams   map[string][]string
 	now     func() time.Time
 	wait    func(ctx context.Context, lost int) error
 	log     *slog.Logger
@@ -90,6 +94,7 @@ func Open(store *gitstore.Store, o Options) (*Forge, error) {
 		store:   store,
 		ref:     ref,
 		protect: slices.Clone(o.Protect),
+		teams:   maps.Clone(o.Teams),
 		now:     o.Now,
 		wait:    o.Wait,
 		log:     o.Logger,
@@ -142,8 +147,7 @@ func (f *Forge) Pulls(ctx context.Context, filter forge.Filter) ([]forge.Pull, e
 			return nil, fmt.Errorf("list pull requests: %w", err)
 		}
 		if filter.State == "" || p.State == filter.State {
-			p.Labels = slices.Clone(p.Labels)
-			pulls = append(pulls, p)
+			pulls = append(pulls, v.shown(p))
 		}
 	}
 	return pulls, nil
@@ -159,8 +163,7 @@ func (f *Forge) Pull(ctx context.Context, n int) (forge.Pull, error) {
 	if err != nil {
 		return forge.Pull{}, fmt.Errorf("read pull request #%d: %w", n, err)
 	}
-	p.Labels = slices.Clone(p.Labels)
-	return p, nil
+	return v.shown(p), nil
 }
 
 // synced returns a view of the forge as the remote has it now.

@@ -93,6 +93,7 @@ func TestRecorded(t *testing.T) {
 	require.Equal(t, forge.Pull{
 		Number: 1, Head: "topic", Base: "main", HeadID: s.git.Tip(t, "topic"), Title: "Topic",
 		State: forge.Open, Author: "Ann Lee", Created: when, Updated: when,
+		HeadRef: "refs/heads/topic", BaseID: s.git.Tip(t, "main"),
 	}, p)
 	closed, err := f.Close(t.Context(), 1)
 	require.NoError(t, err)

@@ -84,7 +84,6 @@ func (f *Forge) MergeWith(ctx context.Context, n int, o MergeOptions) (forge.Pul
 	if err != nil {
 		return forge.Pull{}, fmt.Errorf("merge pull request #%d: %w", n, err)
 	}
-	got.Labels = slices.Clone(got.Labels)
 	return got, nil
 }
 
@@ -94,6 +93,7 @@ func (f *Forge) merge(ctx context.Context, n int, o MergeOptions) (forge.Pull, e
 		var land gitstore.Update // the base branch's, if still to be pushed
 		err := f.update(ctx, fresh, func(c *change) (err error) {
 			got, land, err = c.merge(n, o)
+			got = c.shown(got)
 			return err
 		})
 		if err != nil || land.New.IsZero() {
@@ -120,7 +120,8 @@ func (f *Forge) merge(ctx context.Context, n int, o MergeOptions) (forge.Pull, e
 
 // settlePull writes down that pull request n is merged, if so, and returns it.
 func (f *Forge) settlePull(ctx context.Context, n int) (got forge.Pull, err error) {
-	err = f.update(ctx, fresh, func(c *change) error {
+	err = f.update(ctx, fresh, func(c *change) (err error) {
+		defer func() { got = c.shown(got) }()
 		e, err := c.idx.entry(n)
 		if err != nil {
 			return err

@@ -15,7 +15,8 @@ func (f *Forge) EnsurePull(ctx context.Context, want forge.Pull) (got forge.Pull
 	if want, err = want.Clean(); err != nil {
 		return forge.Pull{}, fmt.Errorf("ensure pull request: %w", err)
 	}
-	err = f.update(ctx, recent, func(c *change) error {
+	err = f.update(ctx, recent, func(c *change) (err error) {
+		defer func() { got = c.shown(got) }()
 		is, found, err := c.ofHead(want.Head)
 		switch {
 		case err != nil:
@@ -40,7 +41,6 @@ func (f *Forge) EnsurePull(ctx context.Context, want forge.Pull) (got forge.Pull
 	if err != nil {
 		return forge.Pull{}, fmt.Errorf("ensure pull request of %s: %w", want.Head, err)
 	}
-	got.Labels = slices.Clone(got.Labels)
 	return got, nil
 }
 
@@ -58,7 +58,7 @@ func (c *change) create(want forge.Pull) (forge.Pull, error) {
 	p := forge.Pull{
 		Number: c.header.Pulls,
 		Head:   want.Head, HeadID: head.String(), Base: want.Base,
-		Title: want.Title, Body: want.Body, Draft: want.Draft, Labels: want.Labels,
+		Title: want.Title, Body: want.Body, Draft: want.Draft, Labels: want.Labels, Reviewers: want.Reviewers,
 		State: forge.Open, Author: c.f.user, Created: now, Updated: now,
 	}
 	c.what = fmt.Sprintf("#%d opened: %s", p.Number, p.Title)
@@ -69,7 +69,7 @@ func (c *change) create(want forge.Pull) (forge.Pull, error) {
 func (c *change) revise(is, want forge.Pull) (forge.Pull, error) {
 	p := is
 	p.Title, p.Body, p.Draft, p.Labels = want.Title, want.Body, want.Draft, want.Labels
-	p.Base = cmp.Or(want.Base, is.Base)
+	p.Base, p.Reviewers = cmp.Or(want.Base, is.Base), union(is.Reviewers, want.Reviewers)
 	if p.Base != is.Base && c.refs[branchRef(p.Base)].IsZero() {
 		return forge.Pull{}, fmt.Errorf("base branch %s: %w", p.Base, forge.ErrNotFound)
 	}
@@ -78,12 +78,20 @@ func (c *change) revise(is, want forge.Pull) (forge.Pull, error) {
 		return is, err
 	}
 	if p.Title == is.Title && p.Body == is.Body && p.Draft == is.Draft && slices.Equal(p.Labels, is.Labels) &&
+		slices.Equal(p.Reviewers, is.Reviewers) &&
 		p.Base == is.Base && p.HeadID == rec.HeadID {
 		return is, nil
 	}
 	p.Updated = c.f.today()
 	c.what = fmt.Sprintf("#%d updated: %s", p.Number, p.Title)
 	return p, c.setPull(p)
+}
+
+// union returns what is in either list, sorted; nil for nothing.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // close closes an open pull request.
@@ -159,11 +167,11 @@ func (f *Forge) turn(ctx context.Context, verb string, n int, to func(*change, f
 			return err
 		}
 		got, err = to(c, p)
+		got = c.shown(got)
 		return err
 	})
 	if err != nil {
 		return forge.Pull{}, fmt.Errorf("%s pull request #%d: %w", verb, n, err)
 	}
-	got.Labels = slices.Clone(got.Labels)
 	return got, nil
 }

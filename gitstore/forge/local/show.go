@@ -52,7 +52,7 @@ func (v *view) show(n int) (d Details, err error) {
 	if d.Pull, err = v.pull(n); err != nil {
 		return d, err
 	}
-	d.Labels = append([]string(nil), d.Labels...)
+	d.Pull = v.shown(d.Pull)
 	if d.Comments, err = v.comments(n); err != nil {
 		return d, err
 	}

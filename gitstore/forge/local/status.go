@@ -34,7 +34,7 @@ func (c *change) setStatus(commit string, s forge.Status) error {
 		return err
 	}
 	file, err := c.statuses(id)
-	if err != nil || file.Statuses[s.Context] == s {
+	if has, ok := file.Statuses[s.Context]; err != nil || ok && has.Equal(s) {
 		return err
 	}
 	if file.Statuses == nil {

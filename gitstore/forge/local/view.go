@@ -148,6 +148,19 @@ func (v *view) now(e *entry) (forge.Pull, error) {
 	return now.pull, nil
 }
 
+// shown returns a pull request as it is handed out, with what is never written down: where its branches are.
+func (v *view) shown(p forge.Pull) forge.Pull {
+	p.Labels, p.Reviewers = slices.Clone(p.Labels), slices.Clone(p.Reviewers)
+	if p.Number == 0 {
+		return p
+	}
+	p.HeadRef = branchRef(p.Head)
+	if p.State == forge.Open {
+		p.BaseID = v.refs[branchRef(p.Base)].String()
+	}
+	return p
+}
+
 // ofHead returns the open pull request with this head branch.
 func (v *view) ofHead(head string) (forge.Pull, bool, error) {
 	for _, e := range slices.Backward(v.idx.open) {
