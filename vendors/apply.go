@@ -116,7 +116,7 @@ func (t *Target) outcome(ctx context.Context, c resource.Change) (resource.Resou
 	if err != nil {
 		return resource.Resource{}, unclear, err
 	}
-	r.Spec = c.After.Spec // equal, and it names the secrets
+	r.Spec = c.After.Spec.Clone() // equal, and it names the secrets
 	return *r, happened, nil
 }
 

@@ -30,8 +30,12 @@ func (p *Platform) apply(ctx context.Context, c resource.Change) (resource.Resou
 	by := author{who: p.o.Account, when: p.o.Now()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.land()
 	p.counts.Requests++ // the reading
 	if err := p.allowed(c); err != nil {
+		return resource.Resource{}, err
+	}
+	if err := p.fault(true); err != nil {
 		return resource.Resource{}, err
 	}
 	after, secrets, err := p.target(c)
@@ -51,14 +55,12 @@ func (p *Platform) apply(ctx context.Context, c resource.Change) (resource.Resou
 	if !p.o.Versions {
 		p.counts.Requests++ // and the reading after it
 	}
-	now := p.objects[c.Key()]
-	if p.o.Versions && seen != nil && (now == nil || now.origin.Version != seen.origin.Version) {
-		return resource.Resource{}, vendors.ErrConflict
-	}
-	if err := p.write(c, by); err != nil {
+	if err := vendors.Leased(ctx); err != nil {
 		return resource.Resource{}, err
 	}
-	p.counts.Writes++
+	if err := p.sent(c, seen, by); err != nil {
+		return resource.Resource{}, err
+	}
 	return p.stored(c), nil
 }
 
@@ -74,6 +76,11 @@ func (p *Platform) allowed(c resource.Change) error {
 	}
 	if err := p.failing[c.Key().Kind]; err != nil {
 		return err
+	}
+	for _, r := range []*resource.Resource{c.Before, c.After} {
+		if r != nil && p.twins[r.Key] > 0 {
+			return fmt.Errorf("%s: %w", p.hidden(r.Key), vendors.ErrConflict)
+		}
 	}
 	if c.Action() == resource.Rename && c.Before.Key.Kind != c.After.Key.Kind {
 		return fmt.Errorf("%s is of another kind: %w", c.After.Key, vendors.ErrUnsupported)
@@ -153,7 +160,10 @@ func (p *Platform) write(c resource.Change, by author) error {
 		return vendors.ErrConflict
 	}
 	if c.Before == nil {
-		if o := p.objects[k]; o != nil && !resource.Equal(o.spec, spec) {
+		if o := p.objects[k]; o != nil && p.o.Shared {
+			p.twins[k]++
+			return nil
+		} else if o != nil && !resource.Equal(o.spec, spec) {
 			return vendors.ErrConflict // names are unique on the platform
 		}
 		p.put(k, spec, secrets, by)

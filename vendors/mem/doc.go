@@ -6,6 +6,9 @@
 // hand and the observer's eye: they change and show the true state, past any
 // driver. A driver is opened on it with Driver, as often as wished.
 //
+// Weather is what goes wrong between the two: refusals, lost answers and late writes, stale and broken listings.
+// Its only source of chance is the caller's.
+//
 // Nothing here starts a goroutine or sleeps, and ids come from a counter, so that a
 // deterministic scheduler may drive it; all methods may be called concurrently.
 package mem

@@ -40,6 +40,12 @@ type Options struct {
 	Loose bool
 	// Fill stands for a platform that completes what is written to it. Nil leaves specs as they are.
 	Fill func(resource.Key, resource.Spec) resource.Spec
+	// Weather is what goes wrong. It may be changed while nobody uses the platform, by SetWeather.
+	Weather Weather
+	// AuditLag is how long a record takes to appear in the audit log.
+	AuditLag time.Duration
+	// Shared names: the platform creates what is there already a second time, instead of refusing.
+	Shared bool
 	// Window is called by Apply after it has compared live with the change and before it writes, on the
 	// caller's goroutine. It is where somebody else's edit may fall.
 	Window func(resource.Change)
@@ -60,6 +66,8 @@ type Platform struct {
 	failing    map[resource.Kind]error
 	unreadable map[resource.Key]string
 	watchers   map[int]func(...resource.Key)
+	twins      map[resource.Key]int // how many more objects there are of that name
+	late       []lateWrite
 	serial     int // of ids, versions, audit records and watchers alike
 	counts     Counts
 }
@@ -77,6 +85,8 @@ type Value struct {
 	Hash resource.Hash
 	Who  string
 	When time.Time
+
+	object *object // nil where Spec is
 }
 
 // Counts says what the platform has been asked for.
@@ -110,6 +120,7 @@ func New(o Options) *Platform {
 		failing:    map[resource.Kind]error{},
 		unreadable: map[resource.Key]string{},
 		watchers:   map[int]func(...resource.Key){},
+		twins:      map[resource.Key]int{},
 	}
 	for _, k := range p.kinds {
 		p.info[k.Kind], p.schemas[k.Kind] = k, k.Schema()
@@ -117,9 +128,27 @@ func New(o Options) *Platform {
 	return p
 }
 
+// SetWeather changes the weather.
+func (p *Platform) SetWeather(w Weather) {
+	p.mu.Lock()
+	p.o.Weather = w
+	p.mu.Unlock()
+}
+
+// DriverOptions tune one driver. The zero value looks at everything.
+type DriverOptions struct {
+	// Cover narrows what the driver looks at, by kind. A kind that is not named is looked at whole.
+	Cover map[resource.Kind]resource.Cover
+	// Between is called between two pages of a listing, on the caller's goroutine. It is where the world may move on.
+	Between func()
+}
+
 // Driver opens a driver on the platform. All drivers see the same state.
-func (p *Platform) Driver() vendors.Driver {
-	d := &driver{p}
+func (p *Platform) Driver() vendors.Driver { return p.DriverWith(DriverOptions{}) }
+
+// DriverWith opens a driver with options.
+func (p *Platform) DriverWith(o DriverOptions) vendors.Driver {
+	d := &driver{p, o}
 	switch {
 	case p.o.Audit && p.o.Activation:
 		return struct {
@@ -160,7 +189,7 @@ func (p *Platform) put(k resource.Key, spec resource.Spec, secrets map[string]st
 	if old != nil && secrets == nil {
 		n.secrets = old.secrets // what is not sent stays
 	}
-	n.origin.AuditID = p.log(k, spec, by)
+	n.origin.AuditID = p.log(k, n, by)
 	p.objects[k] = n
 	return n
 }
@@ -173,15 +202,24 @@ func (p *Platform) remove(k resource.Key, by author) {
 }
 
 // log remembers the value and who gave it, and returns the audit record's id.
-func (p *Platform) log(k resource.Key, spec resource.Spec, by author) string {
-	h := spec.Hash()
-	p.history[k] = append(p.history[k], Value{Spec: spec, Hash: h, Who: by.who, When: by.when})
+func (p *Platform) log(k resource.Key, o *object, by author) string {
+	h := p.note(k, o, by)
 	if !p.o.Audit {
 		return ""
 	}
 	id := fmt.Sprint("audit-", len(p.audit)+1)
 	p.audit = append(p.audit, vendors.AuditEntry{Key: k, ID: id, Who: by.who, When: by.when, Hash: h})
 	return id
+}
+
+// note adds a value to the history; a nil object is absence.
+func (p *Platform) note(k resource.Key, o *object, by author) resource.Hash {
+	v := Value{Who: by.who, When: by.when, object: o}
+	if o != nil {
+		v.Spec, v.Hash = o.spec, o.spec.Hash()
+	}
+	p.history[k] = append(p.history[k], v)
+	return v.Hash
 }
 
 // author is who writes, and when; the id is that of an object that moves.
@@ -213,7 +251,7 @@ func (p *Platform) move(from, to resource.Key, spec resource.Spec, secrets map[s
 		c := *o
 		c.spec = p.schemas[k.Kind].Normalize(spec)
 		p.objects[k] = &c
-		p.history[k] = append(p.history[k], Value{Spec: c.spec, Hash: c.spec.Hash(), Who: by.who, When: by.when})
+		p.note(k, &c, by)
 	}
 	return p.objects[to]
 }

@@ -19,14 +19,14 @@ func (a auditor) Audit(ctx context.Context, t time.Time) iter.Seq2[vendors.Audit
 	return func(yield func(vendors.AuditEntry, error) bool) {
 		a.p.mu.Lock()
 		a.p.counts.Requests++
-		log := slices.Clone(a.p.audit)
+		log, visible := slices.Clone(a.p.audit), a.p.o.Now().Add(-a.p.o.AuditLag)
 		a.p.mu.Unlock()
 		for _, e := range log {
 			if err := ctx.Err(); err != nil {
 				yield(vendors.AuditEntry{}, fmt.Errorf("audit: %w", err))
 				return
 			}
-			if !e.When.Before(t) && !yield(e, nil) {
+			if !e.When.Before(t) && !e.When.After(visible) && !yield(e, nil) {
 				return
 			}
 		}
