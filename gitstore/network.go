@@ -55,11 +55,7 @@ func openNetwork(o Options) (*network, error) {
 		if n.auth.User == "" {
 			n.auth.User = "x-access-token"
 		}
-		base, ok := http.DefaultTransport.(*http.Transport)
-		if !ok {
-			base = &http.Transport{Proxy: http.ProxyFromEnvironment}
-		}
-		n.client = githttp.NewClient(&http.Client{Transport: busyTransport{base.Clone()}})
+		n.client = githttp.NewClient(&http.Client{Transport: busyTransport{transportOf(o)}})
 	case "ssh":
 		if n.auth.User == "" {
 			n.auth.User = "git"
@@ -72,6 +68,18 @@ func openNetwork(o Options) (*network, error) {
 		return nil, fmt.Errorf("no such kind of URL: %s", end.Protocol)
 	}
 	return n, nil
+}
+
+// transportOf returns how to reach a server by http: connections of our own, unless the options say otherwise.
+func transportOf(o Options) http.RoundTripper {
+	if o.Transport != nil {
+		return o.Transport
+	}
+	base, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		base = &http.Transport{Proxy: http.ProxyFromEnvironment}
+	}
+	return base.Clone()
 }
 
 // String returns the URL without credentials.
@@ -204,25 +212,34 @@ const maxHaves = 1000
 
 // Push implements Remote.
 func (n *network) Push(ctx context.Context, ups []Update, out *Outgoing) error {
+	report, said, err := n.send(ctx, ups, out)
+	if err != nil {
+		return err
+	}
+	return n.verdict(ctx, ups, report, said)
+}
+
+// send pushes and returns the server's report and what it says to people.
+func (n *network) send(ctx context.Context, ups []Update, out *Outgoing) (*packp.ReportStatus, string, error) {
 	n.mu.Lock()
 	caps := n.receive
 	direct := n.direct && n.ssh == nil && caps != nil
 	n.mu.Unlock()
 	session, end, err := n.receiver(ctx)
 	if err != nil {
-		return notSent{err}
+		return nil, "", notSent{err}
 	}
 	defer func() { _ = session.Close() }() // what counts is the report
 	if !direct {
 		adv, err := session.AdvertisedReferencesContext(ctx)
 		if err != nil {
-			return notSent{explain(err)}
+			return nil, "", notSent{explain(err)}
 		}
 		caps, direct = adv.Capabilities, end.String() == n.end.String()
 	}
 	req, said, err := request(caps, ups)
 	if err != nil {
-		return notSent{err}
+		return nil, "", notSent{err}
 	}
 	packed := func() error { return nil }
 	if hasNew(ups) {
@@ -233,7 +250,7 @@ func (n *network) Push(ctx context.Context, ups []Update, out *Outgoing) error {
 	}
 	report, err := session.ReceivePack(ctx, req)
 	if packErr := packed(); packErr != nil { // the server got no whole pack
-		return notSent{packErr}
+		return nil, "", notSent{packErr}
 	}
 	n.mu.Lock()
 	n.receive, n.direct = caps, direct
@@ -242,9 +259,9 @@ func (n *network) Push(ctx context.Context, ups []Update, out *Outgoing) error {
 	}
 	n.mu.Unlock()
 	if report == nil {
-		return n.failed(err)
+		return nil, "", n.failed(err)
 	}
-	return n.verdict(ctx, ups, report, said.String())
+	return report, said.String(), nil
 }
 
 // stream returns what write writes as a reader, and a function that ends it and returns the error of write.

@@ -21,11 +21,7 @@ func newSSHAuth(a Auth, end transport.Endpoint, timeout time.Duration) (*sshAuth
 	if len(a.SSHKey) == 0 {
 		return nil, errors.New("ssh: no key is configured")
 	}
-	signer, err := ssh.ParsePrivateKey(a.SSHKey)
-	var locked *ssh.PassphraseMissingError
-	if errors.As(err, &locked) {
-		signer, err = ssh.ParsePrivateKeyWithPassphrase(a.SSHKey, a.Passphrase)
-	}
+	signer, err := parseKey(a.SSHKey, a.Passphrase)
 	if err != nil {
 		return nil, fmt.Errorf("ssh key: %w", err)
 	}
@@ -43,6 +39,16 @@ func newSSHAuth(a Auth, end transport.Endpoint, timeout time.Duration) (*sshAuth
 		// Without it the server may show a key of a kind that is not in the list, and an honest host looks like a forged one.
 		HostKeyAlgorithms: hosts.HostKeyAlgorithms(net.JoinHostPort(end.Host, strconv.Itoa(port))),
 	}}, nil
+}
+
+// parseKey reads a private key in PEM form. The passphrase counts where the key has one.
+func parseKey(key, passphrase []byte) (ssh.Signer, error) {
+	signer, err := ssh.ParsePrivateKey(key)
+	var locked *ssh.PassphraseMissingError
+	if errors.As(err, &locked) {
+		signer, err = ssh.ParsePrivateKeyWithPassphrase(key, passphrase)
+	}
+	return signer, err
 }
 
 // ClientConfig implements gitssh.AuthMethod.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -24,11 +25,13 @@ type Options struct {
 	Auth Auth // how to sign in; zero means anonymously
 	// Prefixes of the refs to follow; nil means refs/heads/, refs/driftback/ and refs/notes/.
 	Prefixes  []string
-	Committer Signature        // of every commit; When comes from Now
-	Now       func() time.Time // default time.Now; may be called concurrently
-	Logger    *slog.Logger     // default discards
-	Timeout   time.Duration    // of one request to the remote; default 60 s
-	Remote    Remote           // used instead of URL: for tests and simulations
+	Committer Signature         // of every commit; When comes from Now
+	Signer    Signer            // signs every commit; nil signs none
+	Transport http.RoundTripper // how to reach a server by http and https; default as http.DefaultTransport
+	Now       func() time.Time  // default time.Now; may be called concurrently
+	Logger    *slog.Logger      // default discards
+	Timeout   time.Duration     // of one request to the remote; default 60 s
+	Remote    Remote            // used instead of URL: for tests and simulations
 }
 
 // Auth is how to sign in. Token is for http, the rest for ssh.

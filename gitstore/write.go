@@ -63,14 +63,20 @@ func (s *Store) CommitTree(tree ID, parents []ID, author Signature, msg string) 
 	if _, err := s.tree(tree); err != nil {
 		return Commit{}, fmt.Errorf("commit tree: %w", err)
 	}
-	c, o := s.encode(tree, parents, author, msg)
+	c, o, err := s.encode(tree, parents, author, msg)
+	if err != nil {
+		return Commit{}, fmt.Errorf("commit tree: %w", err)
+	}
 	s.fresh.put(o)
 	return c, s.spill()
 }
 
 // write keeps a draft and a commit of its tree.
 func (s *Store) write(base ID, parents []ID, tree ID, d *draft, author Signature, msg string) (Commit, error) {
-	c, o := s.encode(tree, parents, author, msg)
+	c, o, err := s.encode(tree, parents, author, msg)
+	if err != nil {
+		return Commit{}, err
+	}
 	d.add(o)
 	w := written{base: base, ids: s.keep(d), older: d.older}
 	s.mu.Lock()
@@ -85,8 +91,8 @@ func (s *Store) write(base ID, parents []ID, tree ID, d *draft, author Signature
 // maxWritten is how many commits that were not pushed are remembered.
 const maxWritten = 4096
 
-// encode makes the object of a commit.
-func (s *Store) encode(tree ID, parents []ID, author Signature, msg string) (Commit, Object) {
+// encode makes the object of a commit, signed where the store signs.
+func (s *Store) encode(tree ID, parents []ID, author Signature, msg string) (Commit, Object, error) {
 	if author.Name == "" && author.Email == "" {
 		author.Name, author.Email = s.opt.Committer.Name, s.opt.Committer.Email
 	}
@@ -97,8 +103,15 @@ func (s *Store) encode(tree ID, parents []ID, author Signature, msg string) (Com
 	}
 	c.Author, c.Committer = c.Author.cleaned(), c.Committer.cleaned()
 	o := encodeCommit(c)
+	if s.opt.Signer != nil {
+		signature, err := s.opt.Signer.Sign(o.Data)
+		if err != nil {
+			return Commit{}, Object{}, err
+		}
+		o = newObject(KindCommit, signed(o.Data, signature))
+	}
 	c.ID = o.ID
-	return c, o
+	return c, o, nil
 }
 
 // draft makes the tree of base with the edit.
