@@ -58,6 +58,7 @@ var rows = []row{
 	{pkg: "vendors/all", may: "vendors vendors/*", never: []string{goGit, promPath}},
 	{pkg: "vendors/mem", may: "vendors vendors/resource", tests: "vendors/vendortest", never: []string{goGit, promPath}},
 	{pkg: "vendors/directory", may: "vendors vendors/resource", tests: "vendors/vendortest", never: []string{goGit, promPath}},
+	{pkg: "vendors/genesyscloud", may: "vendors vendors/rest vendors/resource", tests: "vendors/vendortest vendors/genesyscloud/simulator", never: []string{goGit, promPath}},
 	{pkg: "vendors/rest", may: "vendors vendors/resource", tests: "vendors/vendortest", never: []string{goGit, promPath}},
 	{pkg: "vendors/vendortest", may: "vendors vendors/resource", never: []string{goGit, promPath}},
 	{pkg: "vendors", may: "vendors/resource", never: []string{goGit, promPath}},

@@ -53,16 +53,17 @@ const (
 	evaluationform   resource.Kind = "evaluationform"
 
 	// Referred to, and not managed.
-	credential          resource.Kind = "credential"
-	emaildomain         resource.Kind = "emaildomain"
-	site                resource.Kind = "site"
-	edgegroup           resource.Kind = "edgegroup"
-	script              resource.Kind = "script"
-	contactlistfilter   resource.Kind = "contactlistfilter"
-	callanalysisset     resource.Kind = "callanalysisresponseset"
-	supportedcontent    resource.Kind = "supportedcontent"
-	knowledgebase       resource.Kind = "knowledgebase"
-	utilizationlabel    resource.Kind = "utilizationlabel"
+	credential        resource.Kind = "credential"
+	emaildomain       resource.Kind = "emaildomain"
+	emailroute        resource.Kind = "emailroute"
+	site              resource.Kind = "site"
+	edgegroup         resource.Kind = "edgegroup"
+	script            resource.Kind = "script"
+	contactlistfilter resource.Kind = "contactlistfilter"
+	callanalysisset   resource.Kind = "callanalysisresponseset"
+	supportedcontent  resource.Kind = "supportedcontent"
+	knowledgebase     resource.Kind = "knowledgebase"
+	utilizationlabel  resource.Kind = "utilizationlabel"
 )
 
 // settle is how long the platform may show what was there before a write: a queue that was deleted comes back out of
@@ -71,9 +72,10 @@ const settle = 60 * time.Second
 
 // The pages of the platform: by number up to a size, or by a cursor in nextUri.
 var (
-	pages   = rest.Paging{Style: rest.ByNumber, Entities: "entities", PageParam: "pageNumber", SizeParam: "pageSize", Size: 100, Pages: "pageCount", Total: "total"}
-	cursor  = rest.Paging{Style: rest.ByCursor, Entities: "entities", CursorParam: "after", Next: "nextUri", SizeParam: "pageSize", Size: 100}
-	onePage = rest.Paging{Style: rest.OnePage, Entities: "entities"}
+	pages  = rest.Paging{Style: rest.ByNumber, Entities: "entities", PageParam: "pageNumber", SizeParam: "pageSize", Size: 100, Pages: "pageCount", Total: "total"}
+	cursor = rest.Paging{Style: rest.ByCursor, Entities: "entities", CursorParam: "after", Next: "nextUri", SizeParam: "pageSize", Size: 100}
+	// Members are listed by number, and the answer does not tell how many there are.
+	memberPages = rest.Paging{Style: rest.ByNumber, Entities: "entities", PageParam: "pageNumber", SizeParam: "pageSize", Size: 100}
 )
 
 // large returns the paging of a listing that gives more than 100 a page.
@@ -132,8 +134,11 @@ func referenceKinds() []rest.Kind {
 	knowledge.Listings[0].Paging = &cursor
 	domain := reference(emaildomain, "/api/v2/routing/email/domains")
 	domain.Name.Fields = []string{"id"}
+	route := reference(emailroute, "/api/v2/routing/email/domains/{parent}/routes")
+	route.Parent = rest.Parent{Kind: emaildomain, Field: "domain"}
+	route.Name.Fields = []string{"domain", "pattern"}
 	return []rest.Kind{
-		domain,
+		domain, route,
 		reference(site, "/api/v2/telephony/providers/edges/sites"),
 		reference(edgegroup, "/api/v2/telephony/providers/edges/edgegroups"),
 		reference(script, "/api/v2/scripts"),

@@ -113,7 +113,7 @@ func integrationKinds(h hooks) []rest.Kind {
 		),
 		Parts: []rest.Part{{
 			Field: "configuration", Guard: rest.Guard{Body: "version"},
-			Get: &rest.Operation{Path: "/api/v2/integrations/{id}/config/current"},
+			Get: &rest.Operation{Method: "GET", Path: "/api/v2/integrations/{id}/config/current"},
 			Put: rest.Operation{Method: "PUT", Path: "/api/v2/integrations/{id}/config/current", Echo: []string{"name"}},
 		}},
 	}, "/api/v2/integrations", "PATCH")
@@ -125,13 +125,12 @@ func integrationKinds(h hooks) []rest.Kind {
 		Kind: dataaction, Detail: true, Moved: []string{"version"},
 		Listings: []rest.Listing{{Path: "/api/v2/integrations/actions", Query: map[string]string{"includeAuthActions": "false"}}},
 		Name:     rest.Name{Fields: []string{"category", "name"}},
-		Gone:     []rest.Match{{Path: "id", Prefix: "static"}}, // the platform's own
 		Fields: all(
 			id("integrationId", integration), immutable("integrationId", "secure"), off("secure"),
 			set("contract.input.inputSchema.required", "contract.output.successSchema.required"),
 			volatile(
 				"contract.input.inputSchemaFlattened", "contract.input.inputSchemaUri", "contract.output.successSchemaUri", "contract.output.errorSchema",
-				"contract.output.errorSchemaUri", "contract.output.successSchemaFlattened", "contract.output.errorSchemaFlattened",
+				"contract.output.errorSchemaUri", "contract.input.inputSchema.id", "contract.output.successSchema.id", "contract.output.successSchemaFlattened", "contract.output.errorSchemaFlattened",
 				"config.request.requestTemplateUri", "config.response.successTemplateUri",
 			),
 			local("config.request.requestUrlTemplate"),

@@ -72,7 +72,7 @@ func responseKinds() []rest.Kind {
 		Parent:   rest.Parent{Kind: responselibrary},
 		Fields: all(
 			refs("libraries", responselibrary), keyed("substitutions", "id"), none("substitutions", "assets"),
-			volatile("assets[].selfUri", "assets[].contentLocation"),
+			volatile("assets[].selfUri", "assets[].contentLocation", "substitutionsSchema.id"),
 		),
 	}, "/api/v2/responsemanagement/responses", "PUT"))
 	return []rest.Kind{libraries, responses}

@@ -1,6 +1,10 @@
 package genesyscloud
 
-import "github.com/driftback/driftback/vendors/rest"
+import (
+	"strings"
+
+	"github.com/driftback/driftback/vendors/rest"
+)
 
 // webKinds are what customers meet on web pages, and what starts workflows.
 func webKinds(h hooks) []rest.Kind {
@@ -48,9 +52,11 @@ func qualityKinds(h hooks) []rest.Kind {
 	)
 	question := "questionGroups[]"
 	fs = append(fs, volatile(question+".id", question+".contextId")...)
-	for _, q := range []string{question + ".questions[]", question + ".questions[].multipleSelectOptionQuestions[]"} {
-		fs = append(fs, volatile(q+".id", q+".contextId", q+".answerOptions[].id", q+".answerOptions[].contextId")...)
+	// The default answer is told by the id of an answer, which is the platform's: it stays what it is there.
+	for q := question + ".questions[]"; strings.Count(q, "Option") < 3; q += ".multipleSelectOptionQuestions[]" {
+		fs = append(fs, volatile(q+".id", q+".contextId", q+".answerOptions[].id", q+".answerOptions[].contextId", q+".defaultAnswer.id")...)
 	}
+	fs = append(fs, ref("evaluationSettings.disputesAssignees[].user", user)...)
 	forms := crud(rest.Kind{
 		Kind: evaluationform, When: "modifiedDate", Detail: true, Moved: []string{"modifiedDate"},
 		Listings: []rest.Listing{{Path: "/api/v2/quality/forms/evaluations", Query: map[string]string{"expand": "publishHistory"}}},

@@ -1,0 +1,295 @@
+package genesyscloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
+	"github.com/driftback/driftback/vendors/rest"
+)
+
+// hooks do what the table cannot say. They need what the client does not have: addresses that the
+// platform hands out for one transfer lead to another host, and are asked without the token.
+type hooks struct {
+	transfer *http.Client
+	clock    vendors.Clock
+	// mayTransfer says whether an address that the platform handed out may be followed.
+	mayTransfer func(*url.URL) error
+	// poll is how long to wait between two looks at a job; timeout, how long a job may take.
+	poll, timeout time.Duration
+}
+
+// get reads an object.
+func get(ctx context.Context, c *rest.Client, path string, query url.Values) (rest.Object, error) {
+	a, err := c.Do(ctx, rest.Request{Operation: "get", Path: path, Query: query})
+	if err != nil {
+		return nil, err
+	}
+	return object(a)
+}
+
+// send writes, once: a lost answer is not asked for again.
+func send(ctx context.Context, c *rest.Client, method, path string, body any) (rest.Object, error) {
+	a, err := c.Do(ctx, rest.Request{Method: method, Path: path, Body: body})
+	if err != nil {
+		return nil, err
+	}
+	return object(a)
+}
+
+// again writes what may be written twice, so that a lost answer costs nothing.
+func again(ctx context.Context, c *rest.Client, method, path string, body any) (rest.Object, error) {
+	a, err := c.Do(ctx, rest.Request{Method: method, Path: path, Body: body, Repeat: true})
+	if err != nil {
+		return nil, err
+	}
+	return object(a)
+}
+
+// object decodes an answer that is an object or nothing.
+func object(a *rest.Answer) (rest.Object, error) {
+	if len(a.Body) == 0 || a.Status == http.StatusNoContent {
+		return nil, nil
+	}
+	var o rest.Object
+	if err := a.JSON(&o); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// text is a field that is a text; "" where it is none.
+func text(o rest.Object, field string) string {
+	s, _ := o[field].(string)
+	return s
+}
+
+// list is a field's elements that are objects.
+func list(o rest.Object, field string) []rest.Object {
+	l, _ := o[field].([]any)
+	var out []rest.Object
+	for _, e := range l {
+		if m, ok := e.(map[string]any); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// sub is a field that is an object; nil where it is none.
+func sub(o rest.Object, field string) rest.Object {
+	m, _ := o[field].(map[string]any)
+	return m
+}
+
+// only returns the fields named, where they are there.
+func only(o rest.Object, fields ...string) rest.Object {
+	out := rest.Object{}
+	for _, f := range fields {
+		if v, ok := o[f]; ok && v != nil {
+			out[f] = v
+		}
+	}
+	return out
+}
+
+// without returns the object without the fields named.
+func without(o rest.Object, fields ...string) rest.Object {
+	out := rest.Object{}
+	for k, v := range o {
+		out[k] = v
+	}
+	for _, f := range fields {
+		delete(out, f)
+	}
+	return out
+}
+
+// put writes a whole object, with the fields of live that are named, as they were read.
+func one(base, id string) string { return base + "/" + url.PathEscape(id) }
+
+// restoreUser brings a deleted user of this address back: the platform keeps them, and refuses to create another one.
+func (h hooks) restoreUser(ctx context.Context, c *rest.Client, email string, _ rest.Object) (string, error) {
+	a, err := c.Do(ctx, rest.Request{Method: http.MethodPost, Path: "/api/v2/users/search", Repeat: true, Operation: "search", Body: rest.Object{
+		"pageSize": 25,
+		"query": []any{
+			rest.Object{"type": "EXACT", "fields": []any{"email"}, "value": email},
+			rest.Object{"type": "EXACT", "fields": []any{"state"}, "values": []any{"deleted"}},
+		},
+	}})
+	if err != nil {
+		return "", err
+	}
+	found, err := object(a)
+	if err != nil {
+		return "", err
+	}
+	for _, u := range list(found, "results") {
+		id := text(u, "id")
+		if id == "" {
+			continue
+		}
+		live, err := get(ctx, c, one("/api/v2/users", id), url.Values{"state": {"deleted"}})
+		if err != nil {
+			return "", err
+		}
+		if _, err := send(ctx, c, http.MethodPatch, one("/api/v2/users", id), rest.Object{"state": "active", "version": live["version"]}); err != nil {
+			return "", err
+		}
+		return id, nil
+	}
+	return "", nil
+}
+
+// readSkillGroup adds the divisions whose people are looked at, which stand apart.
+func (h hooks) readSkillGroup(ctx context.Context, c *rest.Client, id string, o rest.Object) error {
+	got, err := get(ctx, c, one("/api/v2/routing/skillgroups", id)+"/members/divisions", nil)
+	if err != nil {
+		return err
+	}
+	divisions := []any{}
+	for _, d := range list(got, "entities") {
+		divisions = append(divisions, d["id"])
+	}
+	o["memberDivisions"] = divisions
+	return nil
+}
+
+// updateSkillGroup writes the group, and then by difference the divisions.
+func (h hooks) updateSkillGroup(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+	if b := without(body, "memberDivisions"); len(b) > 0 {
+		if _, err := send(ctx, c, http.MethodPatch, one("/api/v2/routing/skillgroups", id), b); err != nil {
+			return err
+		}
+	}
+	want, sent := body["memberDivisions"]
+	if !sent {
+		return nil
+	}
+	add, remove := difference(live["memberDivisions"], want)
+	if len(add)+len(remove) == 0 {
+		return nil
+	}
+	_, err := again(ctx, c, http.MethodPost, one("/api/v2/routing/skillgroups", id)+"/members/divisions",
+		rest.Object{"addDivisionIds": add, "removeDivisionIds": remove})
+	return err
+}
+
+// difference returns what is in b alone, and what is in a alone, of two lists of texts.
+func difference(a, b any) (add, remove []any) {
+	has := func(l any, v any) bool {
+		es, _ := l.([]any)
+		for _, e := range es {
+			if e == v {
+				return true
+			}
+		}
+		return false
+	}
+	add, remove = []any{}, []any{}
+	bs, _ := b.([]any)
+	for _, v := range bs {
+		if !has(a, v) {
+			add = append(add, v)
+		}
+	}
+	as, _ := a.([]any)
+	for _, v := range as {
+		if !has(b, v) {
+			remove = append(remove, v)
+		}
+	}
+	return add, remove
+}
+
+// updateAction changes a data action. What belongs to its contract goes through a draft, which is then published; the rest is
+// written at once.
+func updateAction(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+	path := one("/api/v2/integrations/actions", id)
+	body["version"] = live["version"]
+	if resource.Text(canonical(live["contract"])) == resource.Text(canonical(body["contract"])) || body["contract"] == nil {
+		_, err := send(ctx, c, http.MethodPatch, path, only(body, "category", "name", "config", "version"))
+		return err
+	}
+	draft, err := send(ctx, c, http.MethodPost, path+"/draft", nil)
+	if errors.Is(err, vendors.ErrConflict) { // there is one already: people left it, or a publication was cut off
+		draft, err = get(ctx, c, path+"/draft", nil)
+	}
+	if err != nil {
+		return err
+	}
+	change := only(body, "category", "name", "config", "contract", "secure")
+	change["version"] = draft["version"]
+	if draft, err = send(ctx, c, http.MethodPatch, path+"/draft", change); err != nil {
+		return err
+	}
+	_, err = send(ctx, c, http.MethodPost, path+"/draft/publish", rest.Object{"version": draft["version"]})
+	return err
+}
+
+// canonical is a value for comparing; what has no canonical form is nil.
+func canonical(v any) any {
+	if v == nil {
+		return nil
+	}
+	out, err := resource.Canonical(v)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// publishWebConfiguration publishes the draft that was just written.
+func publishWebConfiguration(ctx context.Context, c *rest.Client, id string, a resource.Action) error {
+	if a == resource.Delete {
+		return nil
+	}
+	_, err := send(ctx, c, http.MethodPost, one("/api/v2/webdeployments/configurations", id)+"/versions/draft/publish", nil)
+	return err
+}
+
+// A web deployment shows one version of its configuration: the newest that is published.
+func createWebDeployment(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
+	if err := pinVersion(ctx, c, body); err != nil {
+		return "", err
+	}
+	made, err := send(ctx, c, http.MethodPost, "/api/v2/webdeployments/deployments", body)
+	return text(made, "id"), err
+}
+
+func updateWebDeployment(ctx context.Context, c *rest.Client, id string, _, body rest.Object) error {
+	if err := pinVersion(ctx, c, body); err != nil {
+		return err
+	}
+	_, err := send(ctx, c, http.MethodPut, one("/api/v2/webdeployments/deployments", id), body)
+	return err
+}
+
+func pinVersion(ctx context.Context, c *rest.Client, body rest.Object) error {
+	of := sub(body, "configuration")
+	id := text(of, "id")
+	if id == "" {
+		return fmt.Errorf("configuration: missing: %w", vendors.ErrInvalid)
+	}
+	versions, err := get(ctx, c, one("/api/v2/webdeployments/configurations", id)+"/versions", nil)
+	if err != nil {
+		return err
+	}
+	newest := 0
+	for _, v := range list(versions, "entities") {
+		var n int
+		if _, err := fmt.Sscan(text(v, "version"), &n); err == nil && n > newest {
+			newest = n
+		}
+	}
+	if newest == 0 {
+		return fmt.Errorf("configuration %s: no version of it is published: %w", id, vendors.ErrInvalid)
+	}
+	body["configuration"] = rest.Object{"id": id, "version": fmt.Sprint(newest)}
+	return nil
+}

@@ -1,0 +1,222 @@
+package genesyscloud
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/rest"
+)
+
+const flowPath = "/api/v2/flows"
+
+// maxFlow bounds the text of a flow, in bytes.
+const maxFlow = 16 << 20
+
+// readFlow adds the flow's content: Architect's YAML, by an export job.
+func (h hooks) readFlow(ctx context.Context, c *rest.Client, id string, o rest.Object) error {
+	started, err := send(ctx, c, http.MethodPost, flowPath+"/export/jobs", rest.Object{"flows": []any{rest.Object{"flow": rest.Object{"id": id}}}})
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	done, err := h.await(ctx, c, one(flowPath+"/export/jobs", text(started, "id")))
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	b, err := h.carry(ctx, http.MethodGet, text(done, "downloadUrl"), nil, nil)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	o["content"] = strings.ReplaceAll(string(b), "\r\n", "\n")
+	return nil
+}
+
+// createFlow publishes the content, which makes the flow.
+func (h hooks) createFlow(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
+	id, err := h.publish(ctx, c, body)
+	if err != nil {
+		return "", err
+	}
+	made, err := get(ctx, c, one(flowPath, id), nil)
+	if err != nil {
+		return "", err
+	}
+	return id, h.describe(ctx, c, id, made, body)
+}
+
+// updateFlow writes what the flow is called and where it belongs, and publishes its content where that changed.
+func (h hooks) updateFlow(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+	if who := sub(live, "lockedUser"); who != nil {
+		return fmt.Errorf("%s is editing it in Architect and has not saved yet", text(who, "name"))
+	}
+	if err := h.describe(ctx, c, id, live, body); err != nil {
+		return err
+	}
+	if text(live, "content") == text(body, "content") {
+		return nil
+	}
+	got, err := h.publish(ctx, c, body)
+	if err == nil && got != id {
+		err = fmt.Errorf("the publication went to another flow, %s", got)
+	}
+	if err != nil {
+		return err
+	}
+	// The text may say otherwise of the division and the description.
+	now, err := get(ctx, c, one(flowPath, id), nil)
+	if err != nil {
+		return err
+	}
+	return h.describe(ctx, c, id, now, body)
+}
+
+// describe writes name, description and division where they are not what is wanted.
+func (h hooks) describe(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+	if text(live, "name") == text(body, "name") && text(live, "description") == text(body, "description") &&
+		text(sub(live, "division"), "id") == text(sub(body, "division"), "id") {
+		return nil
+	}
+	_, err := again(ctx, c, http.MethodPut, one(flowPath, id), only(body, "name", "description", "division", "type"))
+	return err
+}
+
+// stubFlow finds a flow that was never saved: another flow's publication named it before it was there.
+func (h hooks) stubFlow(ctx context.Context, c *rest.Client, _ string, body rest.Object) (string, error) {
+	found, err := get(ctx, c, flowPath, url.Values{"name": {text(body, "name")}, "type": {text(body, "type")}, "pageSize": {"100"}})
+	if err != nil {
+		return "", err
+	}
+	for _, f := range list(found, "entities") {
+		if text(f, "name") == text(body, "name") && strings.EqualFold(text(f, "type"), text(body, "type")) && sub(f, "savedVersion") == nil {
+			return text(f, "id"), nil
+		}
+	}
+	return "", nil
+}
+
+// publish sends the text and waits until it runs. It returns the flow's id. Flows that the text leads to and that are
+// not there yet become stubs, so that two flows can lead to each other.
+func (h hooks) publish(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
+	content := text(body, "content")
+	if err := names(content, text(body, "type"), text(body, "name")); err != nil {
+		return "", err
+	}
+	job, err := send(ctx, c, http.MethodPost, flowPath+"/jobs", rest.Object{"createStubs": true})
+	if err != nil {
+		return "", fmt.Errorf("publish: %w", err)
+	}
+	headers := map[string]string{}
+	for k, v := range sub(job, "headers") {
+		headers[k], _ = v.(string)
+	}
+	if _, err := h.carry(ctx, http.MethodPut, text(job, "presignedUrl"), headers, []byte(content)); err != nil {
+		return "", fmt.Errorf("publish: %w", err)
+	}
+	done, err := h.await(ctx, c, one(flowPath+"/jobs", text(job, "id")))
+	if err != nil {
+		return "", fmt.Errorf("publish: %w", err)
+	}
+	id := text(sub(done, "flow"), "id")
+	if id == "" {
+		return "", errors.New("publish: the job names no flow")
+	}
+	return id, nil
+}
+
+// names checks that the text is the flow that it is filed as: else a second one would be made. Architect begins a flow with its
+// type, as inboundCall, under which the name stands.
+func names(content, flowType, name string) error {
+	var doc map[string]struct {
+		Name string `yaml:"name"`
+	}
+	if err := yaml.Unmarshal([]byte(content), &doc); err != nil || len(doc) != 1 {
+		return fmt.Errorf("content: want Architect's YAML, which begins with the type of the flow: %w", vendors.ErrInvalid)
+	}
+	for t, f := range doc {
+		if !strings.EqualFold(t, strings.ReplaceAll(flowType, "_", "")) || f.Name != name {
+			return fmt.Errorf("content: is of %s %q, and the flow is %s %q: %w", t, f.Name, flowType, name, vendors.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// await looks at a job until it is done. A failed one is ErrInvalid, with what it says.
+func (h hooks) await(ctx context.Context, c *rest.Client, path string) (rest.Object, error) {
+	begun := h.clock.Now()
+	for {
+		job, err := get(ctx, c, path, nil)
+		if err != nil {
+			return nil, err
+		}
+		switch strings.ToLower(text(job, "status")) {
+		case "success":
+			return job, nil
+		case "failure", "failed":
+			return nil, fmt.Errorf("%s: %w", said(job), vendors.ErrInvalid)
+		}
+		if h.clock.Now().Sub(begun) > h.timeout {
+			return nil, fmt.Errorf("job %s is not done after %s", text(job, "id"), h.timeout)
+		}
+		if err := h.clock.Sleep(ctx, h.poll); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// said is what a job says of its failure, bounded.
+func said(job rest.Object) string {
+	var out []string
+	for _, m := range list(job, "messages") {
+		if kind := text(m, "type"); len(out) < 5 && (kind == "" || strings.EqualFold(kind, "error")) {
+			out = append(out, strings.ToValidUTF8(text(m, "text")[:min(300, len(text(m, "text")))], ""))
+		}
+	}
+	if len(out) == 0 {
+		return "the job failed and does not say why"
+	}
+	return strings.Join(out, "; ")
+}
+
+// carry moves a text to or from an address that the platform handed out for this. The address is a credential: no error shows it.
+func (h hooks) carry(ctx context.Context, method, address string, headers map[string]string, body []byte) ([]byte, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("transfer: the platform handed out no address")
+	}
+	if err := h.mayTransfer(u); err != nil {
+		return nil, fmt.Errorf("transfer: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("transfer: the platform handed out an address that cannot be asked")
+	}
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	resp, err := h.transfer.Do(req)
+	if err != nil {
+		if ended := ctx.Err(); ended != nil {
+			return nil, ended
+		}
+		return nil, fmt.Errorf("transfer: %s does not answer", u.Host)
+	}
+	defer func() { _ = resp.Body.Close() }() // read only
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxFlow+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("transfer: %s breaks off", u.Host)
+	case len(b) > maxFlow:
+		return nil, fmt.Errorf("transfer: more than %d bytes: %w", maxFlow, vendors.ErrInvalid)
+	case resp.StatusCode/100 != 2:
+		return nil, fmt.Errorf("transfer: %s answers %s", u.Host, resp.Status)
+	}
+	return b, nil
+}
