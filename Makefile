@@ -11,7 +11,7 @@ BENCH ?= .
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PURE = ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
 
-.PHONY: build play test deps lint unit cover fuzz simulate reverts e2e bench clean
+.PHONY: build play test deps lint unit cover fuzz simulate reverts e2e bench clean chaos
 
 build: ## a static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/driftback ./cmd/driftback
@@ -65,6 +65,10 @@ unit:
 e2e: ## the stories on real servers: git over HTTP and Prometheus
 	@.ci/deps
 	$(GO) test -count=1 -run '^TestE2E' -v ./cmd/driftback
+
+chaos: ## the real daemon killed 100 times, a faulty network, and two daemons stopped at random for five minutes
+	@.ci/deps
+	$(GO) test -count=1 -timeout 60m -run '^TestChaos' -v ./cmd/driftback -kills=100 -episodes=40 -pair=5m
 
 simulate: ## N random histories of people, faults and daemons; a failing seed is printed and reproduces
 	$(GO) test -count=1 -timeout 30m ./reconciler/simulation -histories=$(N)

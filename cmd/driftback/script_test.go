@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,9 +14,7 @@ import (
 
 // TestMain lets the stories run the program by its name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"driftback": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
-	})
+	testscript.Main(m, map[string]func(){"driftback": main})
 }
 
 // The stories in testdata/script. Those that begin with "readme" run the README's
