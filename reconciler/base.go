@@ -58,6 +58,9 @@ func (p *pass) moveBase(ctx context.Context) error {
 	}
 	// These commits are decided on together with the proposals that came in by them: a state that has
 	// one without the other would take a pull request's own commits for decisions.
+	if p.st.seen.Head != p.head && p.atRest == p.st.seen.Head {
+		p.st.seen.Good = p.st.seen.Head
+	}
 	p.st.seen.Head, p.st.seen.Branch, p.st.seen.Path = p.head, p.Branch, p.Path
 	p.expire()
 	return nil
@@ -337,6 +340,7 @@ func (p *pass) accepted(pr proposal, m merged) error {
 	if err != nil {
 		return err
 	}
+	p.st.seen.noteAccept(m.after)
 	history := liveHistory{p: p}
 	for _, k := range slices.SortedFunc(maps.Keys(pr.Keys), resource.Key.Compare) {
 		if before.snapshot().Hash(k) == after.snapshot().Hash(k) {

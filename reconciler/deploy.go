@@ -36,6 +36,9 @@ func (p *pass) deploy(ctx context.Context, g gated) error {
 		s := journalStep{}
 		if c.Before != nil {
 			s.Before, s.From = c.Before.Key, c.Before.Spec.Hash()
+			if c.Before.Origin != nil {
+				s.ID = c.Before.Origin.ID
+			}
 		}
 		if c.After != nil {
 			s.After, s.To = c.After.Key, c.After.Spec.Hash()
@@ -183,44 +186,13 @@ func (p *pass) fail(ctx context.Context, w work, failed []resource.Change, cause
 			}
 		}
 	}
+	h.With = p.together(w, h.Keys)
 	p.st.decisions.Holds = append(p.st.decisions.Holds, h)
 	j.Phase, j.Cause = phaseUndo, cause
 	if err := p.push(ctx, "deployment "+j.ID+" failed", nil); err != nil {
 		return err
 	}
 	return p.undo(ctx, w)
-}
-
-// undo applies the reverse of every change in reverse order, compare-and-set against what
-// was written. What a person changed meanwhile is left as it is.
-func (p *pass) undo(ctx context.Context, w work) error {
-	foreign := map[int]bool{}
-	for i, c := range slices.Backward(w.changes) {
-		if err := p.effect(ctx); err != nil {
-			return err
-		}
-		_, err := p.apply(ctx, resource.Change{Before: c.After, After: c.Before})
-		switch {
-		case errors.Is(err, vendors.ErrConflict):
-			foreign[i] = true
-		case err != nil && p.lasting(ctx, err, 2*patience):
-			foreign[i] = true
-			p.trouble = append(p.trouble, Trouble{Key: c.Key(), Kind: c.Key().Kind, Reason: "could not be undone: " + p.r.c.Redact(err.Error())})
-		case err != nil:
-			return fmt.Errorf("undo %s: %w", c.Key(), err)
-		}
-	}
-	if err := p.effect(ctx); err != nil {
-		return err
-	}
-	if err := p.activate(ctx); err != nil {
-		if !p.lasting(ctx, err, 2*patience) {
-			return err
-		}
-		p.trouble = append(p.trouble, Trouble{Reason: "after undoing: " + p.r.c.Redact(err.Error())})
-	}
-	p.failing = failing{}
-	return p.outcome(ctx, w, foreign, p.st.journal.Cause)
 }
 
 // outcome reads the changed objects again, and writes in one push what live says now and what
@@ -251,7 +223,8 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 		return err
 	}
 	p.live = live
-	p.report.Deployments = append(p.report.Deployments, Deployment{ID: id, Commit: commit.String(), Changes: steps, Undone: cause != "", Cause: cause})
+	h, _ := p.st.decisions.hold(id)
+	p.report.Deployments = append(p.report.Deployments, Deployment{ID: id, Commit: commit.String(), Changes: steps, Undone: cause != "", Cause: cause, NewIDs: h.NewIDs, Left: h.Left})
 	p.tell(ctx, id, commit, state, cause)
 	return nil
 }

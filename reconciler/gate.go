@@ -51,41 +51,77 @@ func (p *pass) checksActivation() bool {
 // gate holds back what must not be deployed, says why, and orders the rest. The report's plan
 // is all that Git wants, held or not.
 func (p *pass) gate(d Decision) (gated, error) {
-	p.report.Held = nil
-	var free, all []Item
+	p.report.Held, p.report.Overrides = nil, nil
+	var free, protected, all []Item
 	for _, it := range d.Items {
 		if it.Verdict != Deploy && it.Verdict != Merge {
 			continue
 		}
 		all = append(all, it)
-		if why := p.heldBecause(it); why != "" {
-			p.hold(it.Key, why)
-			continue
+		switch gate, why := p.heldBecause(it); gate {
+		case "":
+			free = append(free, it)
+		case GateProtected:
+			protected = append(protected, it)
+		default:
+			p.hold(it.Key, gate, why)
 		}
-		free = append(free, it)
 	}
+	free = p.withoutReferrers(free)
 	ordered, changes, err := p.order(free, p.hold)
 	if err != nil {
 		return gated{}, err
 	}
 	p.report.Plan, p.report.PlanID = ordered, planID(ordered)
+	breaches := p.Guard.Check(changes, p.seen.Len())
 	if len(all) > len(free) {
-		if p.report.Plan, _, err = p.order(all, func(resource.Key, string) {}); err != nil {
+		if p.report.Plan, _, err = p.order(all, unheld); err != nil {
 			return gated{}, err
 		}
 	}
-	breaches := p.Guard.Check(changes, p.seen.Len())
-	if o := p.st.decisions.Override; len(breaches) > 0 && (o == nil || o.Plan != p.report.PlanID) {
+	if len(breaches) > 0 && !p.overridden(p.report.PlanID) {
+		p.report.Overrides = append(p.report.Overrides, p.report.PlanID)
 		for _, s := range ordered.Steps {
-			p.hold(s.Object, fmt.Sprintf("guard: %s `driftback resume %s --plan %s` lets exactly this plan pass", breaches[0], p.Name, p.report.PlanID))
+			p.hold(s.Object, GateGuard, fmt.Sprintf("guard: %s `driftback resume %s --plan %s` lets exactly this plan pass", breaches[0], p.Name, p.report.PlanID))
 		}
-		return gated{}, nil
+		ordered = plan.Plan{}
 	}
-	return gated{plan: ordered}, nil
+	return p.gateProtected(gated{ordered}, free, protected)
 }
 
+// gateProtected holds protected objects, unless somebody let exactly these changes of them pass: they are then
+// deployed with the rest.
+func (p *pass) gateProtected(g gated, free, protected []Item) (gated, error) {
+	if len(protected) == 0 {
+		return g, nil
+	}
+	alone, _, err := p.order(protected, unheld)
+	if err != nil {
+		return gated{}, err
+	}
+	id := planID(alone)
+	if p.overridden(id) && (len(g.plan.Steps) > 0 || len(free) == 0) {
+		g.plan, _, err = p.order(append(slices.Clone(free), protected...), p.hold)
+		return g, err
+	}
+	p.report.Overrides = append(p.report.Overrides, id)
+	for _, it := range protected {
+		p.hold(it.Key, GateProtected, fmt.Sprintf("protected by %s: `driftback resume %s --plan %s` lets exactly this change pass", rulesFile, p.Name, id))
+	}
+	return g, nil
+}
+
+// overridden reports whether somebody said that the plan may pass.
+func (p *pass) overridden(id string) bool {
+	o := p.st.decisions.Override
+	return o != nil && o.Plan == id
+}
+
+// unheld is a hold that is not told.
+func unheld(resource.Key, Gate, string) {}
+
 // order plans the items; what cannot be planned is held. It also returns the changes that were planned.
-func (p *pass) order(items []Item, hold func(resource.Key, string)) (plan.Plan, []resource.Change, error) {
+func (p *pass) order(items []Item, hold func(resource.Key, Gate, string)) (plan.Plan, []resource.Change, error) {
 	changes, err := p.changes(items)
 	if err != nil {
 		return plan.Plan{}, nil, err
@@ -93,7 +129,7 @@ func (p *pass) order(items []Item, hold func(resource.Key, string)) (plan.Plan, 
 	ordered, problems := plan.Order(changes, plan.Options{Kinds: p.kinds, Exists: p.exists, Referrers: p.referrers})
 	bad := map[resource.Key]bool{}
 	for _, pr := range problems {
-		hold(pr.Key, pr.Err.Error())
+		hold(pr.Key, GateOrder, pr.Err.Error())
 		bad[pr.Key] = true
 	}
 	return ordered, slices.DeleteFunc(changes, func(c resource.Change) bool {
@@ -122,40 +158,6 @@ func stepChanges(pl plan.Plan) []resource.Change {
 		out = append(out, s.Change)
 	}
 	return out
-}
-
-func (p *pass) hold(k resource.Key, why string) {
-	p.report.Held = append(p.report.Held, Trouble{Key: k, Kind: k.Kind, Reason: why})
-}
-
-// heldBecause says why an object must not be deployed now; empty where it may.
-func (p *pass) heldBecause(it Item) string {
-	d := p.st.decisions
-	switch {
-	case p.Mode == Observe:
-		return "mode is observe: nothing is written to the platform"
-	case d.Suspended != nil:
-		return fmt.Sprintf("suspended by %s: %s", orUnknown(d.Suspended.By), d.Suspended.Reason)
-	case !p.st.seen.Adopted:
-		return fmt.Sprintf("the first import is not merged yet, and until then nothing is written to the platform; `driftback init %s --trust-git` says that Git is right", p.Name)
-	case p.rules.Protected(it.Key):
-		return "protected by " + rulesFile
-	case it.After == nil && p.want.tree.Broken(it.Key.Kind):
-		return fmt.Sprintf("a file of kind %s cannot be read, so that nothing of that kind is deleted", it.Key.Kind)
-	}
-	for _, h := range d.Holds {
-		if want, ok := h.Keys[it.Key]; ok && want == it.Want {
-			return fmt.Sprintf("failed in deployment %s: %s", h.Deployment, h.Reason)
-		}
-	}
-	return ""
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "somebody"
-	}
-	return s
 }
 
 // referrers are the live objects that refer to k. Only kinds whose descriptors declare references are looked at.
@@ -206,7 +208,7 @@ func (p *pass) changes(items []Item) ([]resource.Change, error) {
 		if !it.Partner.IsZero() {
 			partner, ok := byKey[it.Partner]
 			if !ok {
-				p.hold(it.Key, fmt.Sprintf("its other name %s is held", it.Partner.Name))
+				p.hold(it.Key, GateOrder, fmt.Sprintf("its other name %s is held", it.Partner.Name))
 				continue
 			}
 			if it.After == nil && partner.After != nil {

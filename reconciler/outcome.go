@@ -25,10 +25,11 @@ type Report struct {
 	Drifted    int `json:"drifted"`              // objects that live and Git do not agree on because live moved, silenced ones included
 	Conflicts  int `json:"conflicts"`
 
-	Items       []Item       `json:"items,omitempty"`  // what the sides do not agree on after the pass
-	Plan        plan.Plan    `json:"plan,omitzero"`    // what was, or would be, deployed
-	PlanID      string       `json:"planId,omitempty"` // names the plan, for an override of the guards
-	Held        []Trouble    `json:"held,omitempty"`   // what is not deployed, and why
+	Items       []Item       `json:"items,omitempty"`     // what the sides do not agree on after the pass
+	Plan        plan.Plan    `json:"plan,omitzero"`       // what was, or would be, deployed
+	PlanID      string       `json:"planId,omitempty"`    // names the plan, for an override of the guards
+	Overrides   []string     `json:"overrides,omitempty"` // plans that wait for somebody to let them pass
+	Held        []Trouble    `json:"held,omitempty"`      // what is not deployed, and why
 	Unknown     []Trouble    `json:"unknown,omitempty"`
 	Deployments []Deployment `json:"deployments,omitempty"`
 	Pulls       []forge.Pull `json:"pulls,omitempty"` // open ones of ours
@@ -52,6 +53,7 @@ type Trouble struct {
 	Path   string        `json:"path,omitempty"`
 	Line   int           `json:"line,omitempty"`
 	Column int           `json:"column,omitempty"`
+	Gate   Gate          `json:"gate,omitempty"` // of what is held
 	Reason string        `json:"reason"`
 }
 
@@ -62,6 +64,9 @@ type Deployment struct {
 	Changes int    `json:"changes"`
 	Undone  bool   `json:"undone,omitempty"`
 	Cause   string `json:"cause,omitempty"`
+	// NewIDs are the platform's ids of objects that undoing had to create anew, Left what it could not put back.
+	NewIDs map[resource.Key]string `json:"newIds,omitempty"`
+	Left   []resource.Key          `json:"left,omitempty"`
 }
 
 // finish fills in what is known at the end of a pass, however it ended.

@@ -140,7 +140,11 @@ func (p *pass) settle(ctx context.Context) error {
 		}
 	}
 	p.report.Items = d.Items
+	p.noteRest(d)
 	if err := p.propose(ctx, d); err != nil {
+		return err
+	}
+	if err := p.proposeReverts(ctx); err != nil {
 		return err
 	}
 	return p.flush(ctx)

@@ -59,7 +59,9 @@ type Environment struct {
 	MergeText bool
 	// Attribution is how much of a person is written to Git: name (default), login or none.
 	Attribution string
-	Allow       credential.Allow
+	// Rollback says what becomes of commits that could not be deployed.
+	Rollback Rollback
+	Allow    credential.Allow
 	// AwaitSettled makes a pass wait for objects that are still being written, as run --once does.
 	AwaitSettled bool
 }
@@ -84,6 +86,9 @@ type Config struct {
 	// Redact takes what must not be shown out of texts that come from a platform, before they reach Git, a
 	// forge or a report. Default leaves them as they are.
 	Redact func(string) string
+	// Conceal takes known secrets and what has the shape of a token out of texts that go to a forge, and leaves the rest
+	// as it is. Default leaves them as they are.
+	Conceal func(string) string
 	// Cache keeps what was parsed of Git's files between runs; nil parses them anew at every start.
 	Cache Cache
 	// Prefix of branches and refs of ours; default driftback.
@@ -135,6 +140,9 @@ func New(c Config) (*Reconciler, error) {
 	if c.Redact == nil {
 		c.Redact = func(s string) string { return s }
 	}
+	if c.Conceal == nil {
+		c.Conceal = func(s string) string { return s }
+	}
 	if c.Prefix == "" {
 		c.Prefix = "driftback"
 	}
@@ -178,7 +186,11 @@ type environment struct {
 	// numbers are those of pull requests, by the commit at their head: written down with the next state.
 	numbers map[gitstore.ID]int
 	tidied  tidied
-	cached  bool // the caches were written down since the start
+	// atRest is the commit of the tracked branch at which the last pass left nothing to be deployed; zero where it did.
+	atRest gitstore.ID
+	// takenBack are reverts as they stand on their branches, by id.
+	takenBack map[string]takenBack
+	cached    bool // the caches were written down since the start
 	// claimed is when the claim that we hold was taken, by our own clock; zero when we hold none.
 	claimed time.Time
 }
@@ -252,6 +264,7 @@ type refs struct {
 	live    string // refs/heads/live/prod
 	state   string // refs/driftback/state/prod
 	drift   string // driftback/drift/prod: a branch, without refs/heads/
+	revert  string // driftback/revert/prod: what branches that take something back begin with
 }
 
 func newRefs(prefix, env, branch string) refs {
@@ -260,6 +273,7 @@ func newRefs(prefix, env, branch string) refs {
 		live:    "refs/heads/live/" + env,
 		state:   "refs/" + prefix + "/state/" + env,
 		drift:   prefix + "/drift/" + env,
+		revert:  prefix + "/revert/" + env,
 	}
 }
 

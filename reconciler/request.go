@@ -107,6 +107,8 @@ func (p *pass) answer(q Request) error {
 			until = q.At.Add(overrideFor)
 		}
 		d.Override = &override{Plan: q.Detail, By: q.By, Until: until}
+	case DoRollback:
+		return p.requestRollback(q)
 	case DoTrustGit:
 		return p.trustGit()
 	default:
@@ -174,7 +176,7 @@ func (p *pass) expire() {
 	}
 	want := p.want.snapshot()
 	d.Holds = slices.DeleteFunc(d.Holds, func(h Hold) bool {
-		for k, was := range h.Keys {
+		for k, was := range h.all() {
 			if want.Hash(k) != was {
 				p.log.Info("hold ended: Git wants something else now", "key", k.String(), "deployment", h.Deployment)
 				return true

@@ -47,7 +47,9 @@ type state struct {
 
 // seen is what the last passes took note of.
 type seen struct {
-	Head   gitstore.ID    `json:"head,omitzero"` // last commit of the tracked branch that was decided on
+	Head gitstore.ID `json:"head,omitzero"` // last commit of the tracked branch that was decided on
+	// Good is an earlier one, at which nothing was left to be deployed.
+	Good   gitstore.ID    `json:"good,omitzero"`
 	Branch string         `json:"branch,omitempty"`
 	Path   string         `json:"path,omitempty"`
 	Tenant string         `json:"tenant,omitempty"`
@@ -60,6 +62,10 @@ type seen struct {
 	Proposals []proposal                   `json:"proposals,omitempty"`
 	// Orphans are branches with an open pull request that proposes nothing any more; it is still to be closed.
 	Orphans []string `json:"orphans,omitempty"`
+	// Accepts are commits of the tracked branch by which drift came in, newest last.
+	Accepts []gitstore.ID `json:"accepts,omitempty"`
+	// Reverts are our pull requests that take something back.
+	Reverts []revertion `json:"reverts,omitempty"`
 }
 
 // A proposal is a pull request of ours: what its branch says that live is.
@@ -132,9 +138,24 @@ type override struct {
 // Git wants something else for one of them or somebody resumes the environment.
 type Hold struct {
 	Deployment string                         `json:"deployment"`
-	Keys       map[resource.Key]resource.Hash `json:"keys"` // what Git wanted
-	Reason     string                         `json:"reason"`
-	At         time.Time                      `json:"at"`
+	Keys       map[resource.Key]resource.Hash `json:"keys"` // what failed, with what Git wanted
+	// With are objects that the commits at fault changed too: they wait for what becomes of these.
+	With map[resource.Key]resource.Hash `json:"with,omitempty"`
+	// NewIDs are the platform's ids of objects that undoing had to create anew, Left what it could not put back.
+	NewIDs map[resource.Key]string `json:"newIds,omitempty"`
+	Left   []resource.Key          `json:"left,omitempty"`
+	Reason string                  `json:"reason"`
+	At     time.Time               `json:"at"`
+}
+
+// all are the objects that are held.
+func (h Hold) all() map[resource.Key]resource.Hash {
+	out := maps.Clone(h.With)
+	if out == nil {
+		return h.Keys
+	}
+	maps.Copy(out, h.Keys)
+	return out
 }
 
 // A Halt stops an environment until somebody resumes it.
@@ -174,6 +195,8 @@ type journalStep struct {
 	After  resource.Key  `json:"after,omitzero"`  // zero where it deletes
 	From   resource.Hash `json:"from"`
 	To     resource.Hash `json:"to"`
+	// ID is the platform's of the object before: one that is created anew by undoing a deletion gets another.
+	ID string `json:"id,omitempty"`
 }
 
 // newState is the state of an environment that was never seen.
@@ -260,6 +283,7 @@ func (s *state) clone() *state {
 	c.decisions.Holds = slices.Clone(s.decisions.Holds)
 	c.seen.Born = maps.Clone(s.seen.Born)
 	c.seen.Orphans = slices.Clone(s.seen.Orphans)
+	c.seen.Reverts = slices.Clone(s.seen.Reverts)
 	c.seen.Proposals = slices.Clone(s.seen.Proposals)
 	for i, p := range c.seen.Proposals {
 		c.seen.Proposals[i].Keys = maps.Clone(p.Keys)
@@ -294,4 +318,6 @@ const (
 	DoResume   = "resume"
 	DoTrustGit = "trust-git"
 	DoOverride = "override"
+	// DoRollback proposes to take back what was committed since the commit in Detail.
+	DoRollback = "rollback"
 )

@@ -70,6 +70,7 @@ type environment struct {
 	Attribution string                  `yaml:"attribution,omitempty" jsonschema:"enum=name,enum=login,enum=none,default=name" jsonschema_description:"What of a person is written to Git."`
 	Kinds       kindsConfig             `yaml:"kinds,omitempty" jsonschema_description:"Which kinds are managed (default all)."`
 	Guard       guardConfig             `yaml:"guard,omitempty" jsonschema_description:"When a plan is so large that people must look first."`
+	Rollback    rollbackConfig          `yaml:"rollback,omitempty" jsonschema_description:"What becomes of commits that could not be deployed."`
 	OnClose     string                  `yaml:"onClose,omitempty" jsonschema:"enum=silence,enum=revert,default=silence" jsonschema_description:"What closing a drift pull request means."`
 	Merge       string                  `yaml:"merge,omitempty" jsonschema:"enum=ask,enum=auto" jsonschema_description:"Whether texts merged line by line are deployed unreviewed (default auto where the activation checks them, else ask)."`
 	Secrets     map[string]secretSource `yaml:"secrets,omitempty" jsonschema_description:"As secrets above, for this environment alone."`
@@ -81,6 +82,11 @@ type environment struct {
 type kindsConfig struct {
 	Include []string `yaml:"include,omitempty"`
 	Exclude []string `yaml:"exclude,omitempty"`
+}
+
+type rollbackConfig struct {
+	Auto *bool `yaml:"auto,omitempty" jsonschema:"default=true" jsonschema_description:"Whether the revert of commits that could not be deployed is proposed as a pull request."`
+	Push bool  `yaml:"push,omitempty" jsonschema:"default=false" jsonschema_description:"Whether such a revert, and one asked for with driftback rollback, is merged at once, where it concerns this environment alone and the branch is not protected."`
 }
 
 type guardConfig struct {

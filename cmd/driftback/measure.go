@@ -36,7 +36,7 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 	m.Drifted(env, drift, r.OldestDrift)
 	m.Conflicts(env, r.Conflicts)
 	if r.Halt == nil {
-		m.Held(env, map[string]int{"plan": len(r.Held)})
+		m.Held(env, heldBy(r))
 	}
 	m.Suspended(env, r.Suspended)
 	m.Applied(env, r.Commit)
@@ -45,6 +45,15 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 		pulls[pullState(p)]++
 	}
 	m.Pulls(env, pulls)
+}
+
+// heldBy counts what is held by its gate, as a metric's label.
+func heldBy(r reconciler.Report) map[string]int {
+	out := map[string]int{}
+	for gate, n := range r.HeldBy() {
+		out[string(gate)] = n
+	}
+	return out
 }
 
 // ending is how a pass ended, as a metric's label.

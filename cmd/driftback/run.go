@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors/resource"
 )
 
 func (c *cli) runCommand() *cobra.Command {
@@ -141,6 +143,12 @@ func writePass(w io.Writer, r reconciler.Report) {
 			fmt.Fprintf(w, ": %s", printable(d.Cause))
 		}
 		fmt.Fprintln(w)
+		for _, k := range slices.SortedFunc(maps.Keys(d.NewIDs), resource.Key.Compare) {
+			fmt.Fprintf(w, "    %s was created anew, with the id %s\n", printable(k.String()), printable(d.NewIDs[k]))
+		}
+		for _, k := range d.Left {
+			fmt.Fprintf(w, "    %s was not put back\n", printable(k.String()))
+		}
 	}
 	for _, p := range r.Pulls {
 		fmt.Fprintf(w, "  pull request #%d: %s\n", p.Number, printable(p.Title))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,7 @@ With --plan, nothing of that happens: exactly the plan with this id may pass the
 			return c.look(cmd.Context(), args[0], func(r *reconciler.Reconciler, report reconciler.Report) error {
 				q := reconciler.Request{Do: reconciler.DoResume, By: actingUser()}
 				switch {
-				case plan != "" && plan != report.PlanID:
+				case plan != "" && plan != report.PlanID && !slices.Contains(report.Overrides, plan):
 					return fmt.Errorf("resume %s --plan %s: the plan is another one by now; driftback plan %[1]s shows it", args[0], plan)
 				case plan != "":
 					q.Do, q.Detail = reconciler.DoOverride, plan

@@ -143,6 +143,7 @@ func (e environment) reconciled(name string, p *platform, settled bool) reconcil
 		OnClose:      strings.TrimPrefix(e.OnClose, "silence"),
 		MergeText:    e.Merge != "ask",
 		Attribution:  e.Attribution,
+		Rollback:     reconciler.Rollback{Auto: e.Rollback.Auto == nil || *e.Rollback.Auto, Push: e.Rollback.Push},
 		Allow:        e.allow(),
 		AwaitSettled: settled,
 	}

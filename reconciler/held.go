@@ -1,0 +1,128 @@
+package reconciler
+
+import (
+	"fmt"
+
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// A Gate is a class of reasons for which an object is not deployed.
+type Gate string
+
+// The gates.
+const (
+	GateMode      Gate = "mode"      // the mode is observe
+	GateSuspended Gate = "suspended" // somebody suspended the environment
+	GateImport    Gate = "import"    // the first import is not merged
+	GateProtected Gate = "protected" // the rules protect the object
+	GateBroken    Gate = "broken"    // a file of the kind cannot be read, so that nothing of it is deleted
+	GateFailed    Gate = "failed"    // it failed before, or belongs to what did
+	GateGuard     Gate = "guard"     // the plan is too large to go unseen
+	GateFight     Gate = "fight"     // somebody else keeps changing it back
+	GateSecret    Gate = "secret"    // it would overwrite a secret that may be another one by now
+	GateOrder     Gate = "order"     // it cannot be planned, as when it refers to what is not there
+)
+
+// hold notes that an object is not deployed, and why.
+func (p *pass) hold(k resource.Key, gate Gate, why string) {
+	p.report.Held = append(p.report.Held, Trouble{Key: k, Kind: k.Kind, Gate: gate, Reason: why})
+}
+
+// heldBecause says why an object must not be deployed now; no gate where it may.
+func (p *pass) heldBecause(it Item) (Gate, string) {
+	d := p.st.decisions
+	switch {
+	case p.Mode == Observe:
+		return GateMode, "mode is observe: nothing is written to the platform"
+	case d.Suspended != nil:
+		return GateSuspended, fmt.Sprintf("suspended by %s: %s", orUnknown(d.Suspended.By), d.Suspended.Reason)
+	case !p.st.seen.Adopted:
+		return GateImport, fmt.Sprintf("the first import is not merged yet, and until then nothing is written to the platform; `driftback init %s --trust-git` says that Git is right", p.Name)
+	case it.After == nil && p.want.tree.Broken(it.Key.Kind):
+		return GateBroken, fmt.Sprintf("a file of kind %s cannot be read, so that nothing of that kind is deleted", it.Key.Kind)
+	}
+	for _, h := range d.Holds {
+		if want, ok := h.Keys[it.Key]; ok && want == it.Want {
+			return GateFailed, fmt.Sprintf("failed in deployment %s: %s", h.Deployment, h.Reason)
+		}
+		if want, ok := h.With[it.Key]; ok && want == it.Want {
+			return GateFailed, fmt.Sprintf("changed by a commit that failed in deployment %s", h.Deployment)
+		}
+	}
+	if p.rules.Protected(it.Key) {
+		return GateProtected, "protected by " + rulesFile
+	}
+	return "", ""
+}
+
+// withoutReferrers holds what refers to an object that failed.
+func (p *pass) withoutReferrers(items []Item) []Item {
+	failed := map[resource.Key]bool{}
+	for _, t := range p.report.Held {
+		if t.Gate == GateFailed {
+			failed[t.Key] = true
+		}
+	}
+	if len(failed) == 0 {
+		return items
+	}
+	for {
+		var free []Item
+		for _, it := range items {
+			var to resource.Key
+			it.After.Refs(func(r resource.Ref) {
+				if failed[r.Key] && (to.IsZero() || r.Key.Compare(to) < 0) {
+					to = r.Key
+				}
+			})
+			if to.IsZero() {
+				free = append(free, it)
+				continue
+			}
+			p.hold(it.Key, GateFailed, fmt.Sprintf("refers to %s, which failed", to))
+			failed[it.Key] = true
+		}
+		if len(free) == len(items) {
+			return free
+		}
+		items = free
+	}
+}
+
+// HeldBy counts what is held, by gate.
+func (r Report) HeldBy() map[Gate]int {
+	out, seen := map[Gate]int{}, map[resource.Key]bool{}
+	for _, t := range r.Held {
+		if !seen[t.Key] {
+			seen[t.Key] = true
+			out[t.Gate]++
+		}
+	}
+	return out
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "somebody"
+	}
+	return s
+}
+
+// together finds which of the changed objects were changed by the commits at fault for others that failed: they share their fate.
+func (p *pass) together(w work, failed map[resource.Key]resource.Hash) map[resource.Key]resource.Hash {
+	f, err := p.atFault(p.st.journal.Commit, sortedResourceKeys(failed), false)
+	if err != nil {
+		p.log.Warn("find the commits at fault", "error", err)
+		return nil
+	}
+	out := map[resource.Key]resource.Hash{}
+	for k, r := range w.want {
+		if _, is := failed[k]; !is && f.keys[k] {
+			out[k] = hashAt(r, k)
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
