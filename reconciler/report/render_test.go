@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,6 +26,9 @@ type page struct {
 	prose                               string   // text outside code
 	inCode                              []string // content of code spans
 }
+
+// ourHTML is all the HTML that texts of ours have: what folds, and marks that nobody sees.
+var ourHTML = regexp.MustCompile(`^(<details>\n<summary>[A-Z][a-z ]+</summary>\n|</details>\n|<!-- driftback (plan|radar): [0-9a-f]+ -->\n)$`)
 
 func render(t testing.TB, markdown string) page {
 	t.Helper()
@@ -58,6 +62,15 @@ func render(t testing.TB, markdown string) page {
 		case *ast.Text:
 			p.prose += string(n.Segment.Value(source)) + "\n"
 		case *ast.Document, *ast.Paragraph, *ast.List, *ast.ListItem, *ast.TextBlock, *ast.String, *extast.Table, *extast.TableHeader:
+		case *ast.HTMLBlock:
+			var b strings.Builder
+			for i := range n.Lines().Len() {
+				line := n.Lines().At(i)
+				b.Write(line.Value(source))
+			}
+			if block := b.String(); !ourHTML.MatchString(block) {
+				p.foreign = append(p.foreign, block)
+			}
 		case *ast.Emphasis:
 			if n.Level != 2 {
 				p.foreign = append(p.foreign, "emphasis")
