@@ -9,6 +9,7 @@ import (
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/report"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -282,4 +283,27 @@ func (p *pass) requestRollback(q Request) error {
 	id := to.String()[:10] + q.At.UTC().Format("-20060102-150405")
 	p.st.seen.Reverts = append(p.st.seen.Reverts, revertion{ID: id, Branch: p.refs.revert + "-" + id, To: to, By: q.By, Reason: q.Reason})
 	return nil
+}
+
+// PreviewRollback tells what a rollback of the environment to a commit of its tracked branch would take back, and what Git would
+// then say: nothing where it says that already, or where what is left is drift that was accepted. Nothing is changed anywhere.
+func (r *Reconciler) PreviewRollback(ctx context.Context, env string, to gitstore.ID) (report.Revert, error) {
+	e, ok := r.envs[env]
+	if !ok {
+		return report.Revert{}, fmt.Errorf("environment %s: not configured", env)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := &pass{environment: e, store: r.c.Store, start: r.c.Clock.Now(), dry: true}
+	if err := p.sync(ctx); err != nil {
+		return report.Revert{}, err
+	}
+	if ok, err := p.store.IsAncestor(to, p.head); err != nil || !ok {
+		return report.Revert{}, errors.Join(err, fmt.Errorf("roll back %s: %.10s is no commit of %s", env, to, p.Branch))
+	}
+	t, err := p.takeBack(revertion{To: to}, p.head)
+	if err != nil || t == nil {
+		return report.Revert{Environment: env, To: to.String()}, err
+	}
+	return t.text, nil
 }

@@ -41,8 +41,10 @@ type Revert struct {
 
 // Reverted is a commit that is taken back.
 type Reverted struct {
-	ID, Subject, Author string
-	When                time.Time
+	ID      string    `json:"id"`
+	Subject string    `json:"subject"`
+	Author  string    `json:"author"`
+	When    time.Time `json:"when"`
 }
 
 // Title returns one line, as Pull.Title does.
