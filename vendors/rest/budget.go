@@ -109,6 +109,15 @@ func (b *budget) land() {
 	b.landed = make(chan struct{})
 }
 
+// cancel gives back a place that was not used.
+func (b *budget) cancel() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flying--
+	close(b.landed)
+	b.landed = make(chan struct{})
+}
+
 // refused says that the platform found the requests too many, and for how long it wants none.
 func (b *budget) refused(wait time.Duration) {
 	b.mu.Lock()

@@ -57,13 +57,17 @@ func (c *checker) kind(k Kind) {
 	for _, l := range k.Listings {
 		c.listing(k, l)
 	}
+	if k.Find != nil {
+		c.listing(k, *k.Find)
+	}
+	c.require(k.WhoKind == "" || k.Who != "" && c.kinds[k.WhoKind], "WhoKind without Who, or not in the table")
 	c.operation(k, "Get", k.Get, http.MethodGet)
 	c.require(single || k.Get.Path == "" || strings.Contains(k.Get.Path, "{id}"), "Get names no {id}")
 	c.writes(k)
 	c.parent(k)
 	c.name(k)
 	for _, g := range k.Gone {
-		c.require(g.Path != "" && len(g.Values) > 0, "Gone matches nothing")
+		c.require(g.Path != "" && len(g.Values)+len(g.Prefixes) > 0, "Gone matches nothing")
 	}
 	paths := map[string]bool{}
 	for _, f := range k.Fields {
@@ -121,7 +125,7 @@ func (c *checker) path(k Kind, name, path string, query map[string]string) {
 	}
 	for _, v := range used {
 		switch v {
-		case "{id}", "{item}":
+		case "{id}", "{item}", "{name}":
 		case "{parent}":
 			c.require(k.Parent.Kind != "", "%s: %s without a parent", name, v)
 		default:

@@ -43,6 +43,8 @@ type Request struct {
 	// Repeat says that sending it twice is sending it once, so that it is sent again when its answer was lost. GET
 	// always is. What was refused for too many requests is sent again in any case.
 	Repeat bool
+	// Reads says that it changes nothing, though it is no GET: a query by POST. It is safe to repeat.
+	Reads bool
 	// MaxAnswer in bytes, where it is another than the client's.
 	MaxAnswer int64
 }
@@ -115,7 +117,8 @@ func (c *Client) close() { c.http.CloseIdleConnections() }
 // is not one to be repeated, the error is none of the classes, and nobody knows what happened.
 func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 	r.Method = cmp.Or(r.Method, http.MethodGet)
-	repeat := r.Repeat || r.Method == http.MethodGet || r.Method == http.MethodHead
+	reads := r.Reads || r.Method == http.MethodGet || r.Method == http.MethodHead
+	repeat := r.Repeat || reads
 	var body []byte
 	if r.Body != nil {
 		var err error
@@ -125,7 +128,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 	}
 	bad := "" // a token that was refused
 	for try := 0; ; try++ {
-		a, token, err := c.once(ctx, r, body, bad)
+		a, token, err := c.once(ctx, r, body, bad, !reads)
 		var no *Refusal
 		refused := errors.As(err, &no)
 		switch {
@@ -138,7 +141,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 			continue
 		case refused && no.throttled():
 			c.budget.refused(c.retryAfter(a, try))
-		case !repeat || refused && no.class != nil || errors.Is(err, vendors.ErrDenied) || errors.Is(err, vendors.ErrInvalid):
+		case errors.Is(err, vendors.ErrLease), !repeat || refused && no.class != nil || errors.Is(err, vendors.ErrDenied) || errors.Is(err, vendors.ErrInvalid):
 			return nil, err
 		default:
 			if try+1 < c.o.MaxTries {
@@ -178,15 +181,10 @@ func (c *Client) retryAfter(a *Answer, try int) time.Duration {
 }
 
 // once sends the request once. A refusal comes with its answer.
-func (c *Client) once(ctx context.Context, r Request, body []byte, bad string) (a *Answer, token string, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	u := *c.base
-	u.Path, u.RawPath = "", ""
-	u.RawQuery = r.Query.Encode()
-	target := strings.TrimSuffix(c.base.String(), "/") + r.Path
-	if u.RawQuery != "" {
-		target += "?" + u.RawQuery
+func (c *Client) once(ctx context.Context, r Request, body []byte, bad string, writes bool) (a *Answer, token string, err error) {
+	target := c.base.String() + r.Path
+	if len(r.Query) > 0 {
+		target += "?" + r.Query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, target, bytes.NewReader(body))
 	if err != nil {
@@ -210,8 +208,8 @@ func (c *Client) once(ctx context.Context, r Request, body []byte, bad string) (
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	if err := c.begin(ctx); err != nil {
-		return nil, "", err
+	if err := c.begin(ctx, writes); err != nil {
+		return nil, "", fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
 	}
 	a, err = c.send(req, cmp.Or(r.Operation, strings.ToLower(r.Method)), cmp.Or(r.MaxAnswer, c.o.MaxAnswer))
 	c.end()
@@ -224,18 +222,27 @@ func (c *Client) once(ctx context.Context, r Request, body []byte, bad string) (
 	return a, token, nil
 }
 
-// begin waits until one more request may be under way, and the budget has a place for it.
-func (c *Client) begin(ctx context.Context) error {
+// begin waits until one more request may be under way, and the budget has a place for it. What
+// writes is begun only under a lease that still holds then.
+func (c *Client) begin(ctx context.Context, writes bool) error {
 	select {
 	case c.flying <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := c.budget.take(ctx); err != nil {
+	err := c.budget.take(ctx)
+	if err != nil {
 		<-c.flying
 		return err
 	}
-	return nil
+	if !writes {
+		return nil
+	}
+	if err = vendors.Leased(ctx); err != nil {
+		c.budget.cancel()
+		<-c.flying
+	}
+	return err
 }
 
 func (c *Client) end() {

@@ -22,6 +22,8 @@ type Hooks struct {
 	// Read completes an object that was read or listed, and may change it in place. Of what is listed it is
 	// called only for what moved since the listing before, as the listing shows it (see Kind.Moved).
 	Read func(ctx context.Context, c *Client, id string, o Object) error
+	// Body may change in place what a creation or an update is about to send. live is nil for a creation.
+	Body func(a resource.Action, live, body Object) error
 	// Create stands in for the operation and returns the new object's id; it is called after a look-up has shown that
 	// no object has the name.
 	Create func(ctx context.Context, c *Client, body Object) (id string, err error)
@@ -40,8 +42,19 @@ type Hooks struct {
 type PlatformHooks struct {
 	// Audit makes the driver a vendors.Auditor.
 	Audit func(ctx context.Context, c *Client, ids IDs, since time.Time) iter.Seq2[vendors.AuditEntry, error]
+	// Changes tells what changed since a moment, so that a reading need not list everything: ids of objects, and kinds
+	// that it knows nothing of, which are listed as a whole. Everything up to until is told. With an error
+	// everything is listed.
+	Changes func(ctx context.Context, c *Client, ids IDs, since time.Time) (Changes, error)
 	// Watch makes the driver a vendors.Watcher. changed may be called from anywhere.
 	Watch func(ctx context.Context, c *Client, ids IDs, changed func(...resource.Key)) error
+}
+
+// Changes are what a platform's own record says.
+type Changes struct {
+	IDs   map[resource.Kind][]string
+	Whole []resource.Kind
+	Until time.Time
 }
 
 // IDs tells keys from ids, as the last readings had them.

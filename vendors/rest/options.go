@@ -33,6 +33,9 @@ type Options struct {
 	MaxTries int
 	// NamesEvery is how old the names of kinds that are only referred to may grow; 0 means 15 minutes.
 	NamesEvery time.Duration
+	// FullEvery is how old the last complete listing may grow while the platform's own record of changes
+	// (PlatformHooks.Changes) is read instead; 0 lists every time.
+	FullEvery time.Duration
 	// MaxMissing bounds how many objects of a kind that a listing lacks are asked for by id; beyond it the kind was
 	// not read. 0 means 100.
 	MaxMissing int

@@ -60,6 +60,9 @@ type Kind struct {
 	// Detail says that listings leave out parts of the object, so that it is read by Get when
 	// anything that its listing shows has moved (see Moved).
 	Detail bool
+	// Find, if there is one, lists the objects of one name with fewer requests than Listings: {"name": "{name}"}.
+	// It may find more; what it finds is compared.
+	Find *Listing
 
 	// Create, Update and Delete write; an empty Method says that the platform cannot.
 	Create, Update, Delete Operation
@@ -77,9 +80,10 @@ type Kind struct {
 	// Moved are volatile fields of which a listing shows that something which it does not show has moved:
 	// version, dateModified, memberCount.
 	Moved []string
-	// When and Who are volatile fields with the time (RFC 3339) and the author (a name, an id, or an object with
-	// either) of the last change.
+	// When and Who are volatile fields with the time (RFC 3339) and the author of the last change: an object with a name, or
+	// an id of WhoKind, or that as an object.
 	When, Who string
+	WhoKind   resource.Kind
 
 	// Fields say what stands where in the spec. What is not declared is taken as it is.
 	Fields []Field
@@ -112,7 +116,7 @@ type Guard struct {
 // A Name says how an object is named in every environment.
 type Name struct {
 	// Fields are paths of the values that make the name, such as "name" or "category"; nil means "name". A reference
-	// gives its object's name; a list its first element. Several are joined by "/", and a "/" inside of one is then
+	// gives its object's name; a list the first element that it has in the spec. Several are joined by "/", and a "/" inside of one is then
 	// written %2F. Fields that the name is made of are no part of the spec, except references.
 	Fields []string
 	// Fold says that the platform takes names that differ in case only for one.
@@ -134,7 +138,7 @@ type Parent struct {
 // A Listing is one way to list objects.
 type Listing struct {
 	Path  string
-	Query map[string]string // values may use {parent}
+	Query map[string]string // values may use {parent}, and in Find {name}
 	// Paging where it is another than the platform's.
 	Paging *Paging
 }
@@ -184,10 +188,12 @@ type Operation struct {
 	Add map[string]any
 }
 
-// A Match is met by an object whose field at Path (names joined by dots) has one of the values, compared as text.
+// A Match is met by an object whose field at Path (names joined by dots) has, compared as text, one of the values
+// or begins with one of the prefixes. The value "" is also met by a field that is not there or null.
 type Match struct {
-	Path   string
-	Values []string
+	Path     string
+	Values   []string
+	Prefixes []string
 }
 
 // A Field is what the engine must know of a field besides its meaning.

@@ -1,0 +1,256 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// part writes one part of an object. live is the object as it was, which is empty for a new one.
+func (w *change) part(ctx context.Context, part Part, id string, live Object, liveSpec resource.Spec) error {
+	want, wants := w.After.Spec[part.Field]
+	old, has := liveSpec[part.Field]
+	if !wants && !has || resource.Equal(want, old) {
+		return nil
+	}
+	if part.Get != nil {
+		return w.document(ctx, part, id, live, want)
+	}
+	if !wants {
+		want = []any{}
+	}
+	list, ok := want.([]any)
+	if !ok {
+		return errors.New("want a list")
+	}
+	if part.Put.Method != "" {
+		return w.whole(ctx, part, id, list)
+	}
+	if part.Add.Method == "" {
+		return errors.New("it can be read only")
+	}
+	return w.elements(ctx, part, id, live, list, old)
+}
+
+// node is the place of a part.
+func (w *change) node(part Part) *node {
+	if n := w.k.root.step(part.Field); n != nil {
+		return n
+	}
+	return &node{}
+}
+
+// document writes a part that is one document.
+func (w *change) document(ctx context.Context, part Part, id string, live Object, want any) error {
+	if part.Put.Method == "" {
+		return errors.New("it can be read only")
+	}
+	if want == nil {
+		want = map[string]any{}
+	}
+	n := w.node(part)
+	body, err := w.writer().encode(want, n, n.field.Form)
+	if err != nil {
+		return err
+	}
+	r := part.Put.request("update", w.k.vars(id), body)
+	m, isMap := body.(map[string]any)
+	if isMap {
+		for key, v := range part.Put.Add {
+			m[key] = v
+		}
+	}
+	if old, ok := live[part.Field].(map[string]any); ok && isMap {
+		for _, path := range append(slices.Clone(part.Put.Echo), part.Guard.Body) {
+			if v, ok := at(old, path); ok && path != "" {
+				put(m, path, v)
+			}
+		}
+	} else if part.Guard.Body != "" && isMap {
+		// A new object has a document already, with a version of its own.
+		a, err := w.d.c.Do(ctx, part.Get.request("get", w.k.vars(id), nil))
+		if err == nil {
+			var o Object
+			if err = a.JSON(&o); err == nil {
+				if v, ok := at(o, part.Guard.Body); ok {
+					put(m, part.Guard.Body, v)
+				}
+			}
+		}
+		if err != nil && !errors.Is(err, ErrMissing) {
+			return err
+		}
+	}
+	r.Repeat = part.Guard.Body != "" || r.Method == http.MethodPut
+	_, err = w.d.c.Do(ctx, r)
+	return err
+}
+
+// whole writes a list at once.
+func (w *change) whole(ctx context.Context, part Part, id string, list []any) error {
+	items, _, err := w.items(part, list)
+	if err != nil {
+		return err
+	}
+	r := part.Put.request("update", w.k.vars(id), items)
+	r.Repeat = r.Method == http.MethodPut
+	_, err = w.d.c.Do(ctx, r)
+	return err
+}
+
+// elements adds, changes and removes what differs. Each of it may be sent twice.
+func (w *change) elements(ctx context.Context, part Part, id string, live Object, list []any, old any) error {
+	want, ids, err := w.items(part, list)
+	if err != nil {
+		return err
+	}
+	specs := map[string]any{} // of the elements that are there and can be compared, by item
+	oldList, _ := old.([]any)
+	for _, e := range oldList {
+		if _, is, err := w.items(part, []any{e}); err == nil {
+			specs[is[0]] = e
+		}
+	}
+	there := map[string]bool{}
+	var add, remove, change []int // places in want; in gone
+	var gone []any
+	var goneIDs []string
+	raw, _ := live[part.Field].([]any)
+	for _, e := range raw {
+		item := w.item(part, e)
+		there[item] = true
+		at := slices.Index(ids, item)
+		switch {
+		case at < 0:
+		case !resource.Equal(specs[item], list[at]) && part.Change.Method != "":
+			change = append(change, at)
+			continue
+		case !resource.Equal(specs[item], list[at]) && part.Item != "":
+			add = append(add, at) // after it was removed
+		default:
+			continue
+		}
+		remove = append(remove, len(gone))
+		gone, goneIDs = append(gone, w.sent(part, e, item)), append(goneIDs, item)
+	}
+	for i, item := range ids {
+		if !there[item] {
+			add = append(add, i)
+		}
+	}
+	for _, step := range []struct {
+		o     Operation
+		items []any
+		ids   []string
+		which []int
+	}{{part.Remove, gone, goneIDs, remove}, {part.Add, want, ids, add}, {part.Change, want, ids, change}} {
+		if err := w.chunks(ctx, part, step.o, id, step.items, step.ids, step.which); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunks sends elements, one by one or so many at a time.
+func (w *change) chunks(ctx context.Context, part Part, o Operation, id string, items []any, ids []string, which []int) error {
+	v := w.k.vars(id)
+	single := strings.Contains(o.Path, "{item}")
+	for query := range o.Query {
+		single = single || strings.Contains(o.Query[query], "{item}")
+	}
+	for done := 0; done < len(which); {
+		n := len(which) - done
+		switch {
+		case single:
+			n = 1
+		case part.Chunk > 0:
+			n = min(n, part.Chunk)
+		}
+		var body any
+		if single {
+			v.item = ids[which[done]]
+			if o.Method != http.MethodDelete {
+				body = items[which[done]]
+			}
+		} else {
+			list := make([]any, 0, n)
+			for _, i := range which[done : done+n] {
+				list = append(list, items[i])
+			}
+			body = list
+		}
+		r := o.request("update", v, body)
+		r.Repeat = true
+		_, err := w.d.c.Do(ctx, r)
+		if err != nil && !(o.Method == http.MethodDelete && errors.Is(err, ErrMissing)) {
+			return fmt.Errorf("%d of %d written: %w", done, len(which), err)
+		}
+		done += n
+	}
+	return nil
+}
+
+// items returns the elements of a list as they are sent, and what tells them apart.
+func (w *change) items(part Part, list []any) (items []any, ids []string, err error) {
+	at := w.node(part).element()
+	form := Plain
+	if at != nil {
+		form = at.field.Form
+	}
+	for _, e := range list {
+		x, err := w.writer().encode(e, at, form)
+		if err != nil {
+			return nil, nil, err
+		}
+		item := w.item(part, x)
+		if item == "" {
+			return nil, nil, fmt.Errorf("an element without %s", part.Item)
+		}
+		items, ids = append(items, w.sent(part, x, item)), append(ids, item)
+	}
+	return items, ids, nil
+}
+
+// item is what tells an element, as the platform writes it, from others.
+func (w *change) item(part Part, e any) string {
+	m, isMap := e.(map[string]any)
+	if !isMap {
+		id, _ := idText(e)
+		return id
+	}
+	path := part.Item
+	if path == "" {
+		path = w.k.p.refID()
+	}
+	v, _ := at(m, path)
+	if in, isRef := v.(map[string]any); isRef {
+		v = in[w.k.p.refID()]
+	}
+	id, _ := idText(v)
+	return id
+}
+
+// sent is the element as Add, Remove and Put send it.
+func (w *change) sent(part Part, e any, item string) any {
+	if part.Bare {
+		return item
+	}
+	m, isMap := e.(map[string]any)
+	if !isMap {
+		return e
+	}
+	// What the platform computes is not sent back.
+	out := make(map[string]any, len(m))
+	elem := w.node(part).element()
+	for key, v := range m {
+		if n := elem.step(key); n == nil || !n.drop || n.field.Secret {
+			out[key] = v
+		}
+	}
+	return out
+}

@@ -1,0 +1,275 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+func (w *change) writer() *writer { return &writer{k: w.k, ids: w.d.x.id} }
+
+// create makes the object, whose name is free. An answer that was lost is looked for under the name: one object is adopted,
+// several stop the change.
+func (w *change) create(ctx context.Context) error {
+	d, k := w.d, w.k
+	body, err := w.writer().body(resource.Create, *w.After, nil, nil)
+	if err != nil {
+		return err
+	}
+	if id, restored, err := w.restore(ctx, body); err != nil || restored {
+		if err == nil {
+			err = w.overwrite(ctx, id)
+		}
+		return err
+	}
+	id, err := w.post(ctx, body)
+	if lost(err) && ctx.Err() == nil {
+		found, looked := d.search(ctx, k, w.After.Key.Name)
+		switch {
+		case looked != nil || len(found) == 0:
+			return err
+		case len(found) > 1:
+			return fmt.Errorf("%d objects have this name now: %w", len(found), err)
+		}
+		id, err = found[0].id, nil
+	}
+	if err != nil {
+		return err
+	}
+	d.written(k, id)
+	return w.rest(ctx, id, Object{}, nil, nil)
+}
+
+// post sends a creation and returns the engine's id of what it made.
+func (w *change) post(ctx context.Context, body Object) (string, error) {
+	d, k := w.d, w.k
+	v := vars{name: w.After.Key.Name}
+	if k.Parent.Kind != "" {
+		parent, err := w.parent()
+		if err != nil {
+			return "", err
+		}
+		var ok bool
+		if v.parent, ok = d.x.id(parent); !ok {
+			return "", errMissing([]resource.Key{parent})
+		}
+	}
+	if k.Hooks.Create != nil {
+		id, err := k.Hooks.Create(ctx, d.c, body)
+		return k.compose(v.parent, id), err
+	}
+	a, err := d.c.Do(ctx, k.Create.request("create", v, body))
+	if err != nil {
+		return "", err
+	}
+	var o Object
+	if len(a.Body) > 0 {
+		if err := a.JSON(&o); err != nil {
+			return "", err
+		}
+	}
+	if id, ok := idText(o[k.id]); ok && id != "" {
+		return k.compose(v.parent, id), nil
+	}
+	return "", errors.New("the answer names no id") // it is looked for by its name
+}
+
+// parent returns the key of the parent that a new object is to have.
+func (w *change) parent() (resource.Key, error) {
+	if r, ok := w.After.Spec[w.k.Parent.Field].(resource.Ref); ok {
+		return r.Key, nil
+	}
+	parts, ok := splitName(w.After.Key.Name, len(w.k.names))
+	if !ok || len(parts) < 2 {
+		return resource.Key{}, fmt.Errorf("its %s is not told: %w", w.k.Parent.Kind, vendors.ErrInvalid)
+	}
+	return resource.Key{Kind: w.k.Parent.Kind, Name: parts[0]}, nil
+}
+
+// restore brings back a deleted object that has the name.
+func (w *change) restore(ctx context.Context, body Object) (id string, restored bool, err error) {
+	if w.k.Hooks.Restore == nil {
+		return "", false, nil
+	}
+	id, err = w.k.Hooks.Restore(ctx, w.d.c, w.After.Key.Name, body)
+	return id, id != "", err
+}
+
+// overwrite makes an object that was brought back what the change asks for.
+func (w *change) overwrite(ctx context.Context, id string) error {
+	live, err := w.d.object(ctx, w.k, id)
+	if err == nil && live == nil {
+		err = ErrMissing
+	}
+	if err != nil {
+		return fmt.Errorf("restored %s: %w", id, err)
+	}
+	w.live = live
+	return w.update(ctx)
+}
+
+// update writes the object as it shall be over what is live.
+func (w *change) update(ctx context.Context) error {
+	d, k, live := w.d, w.k, w.live
+	body, err := w.writer().body(w.Action(), *w.After, live.o, live.spec)
+	if err != nil {
+		return err
+	}
+	var answer *Answer
+	if w.needed(body) {
+		answer, err = w.send(ctx, body)
+		if errors.Is(err, ErrMissing) {
+			err = fmt.Errorf("%w: %w", vendors.ErrConflict, err) // deleted meanwhile
+		}
+		if errors.Is(err, vendors.ErrConflict) || lost(err) && ctx.Err() == nil {
+			// An earlier try may have done it, though its answer was lost.
+			now, looked := d.object(ctx, k, live.fetched.id)
+			if looked == nil && w.is(now) && now.name == w.After.Key.Name {
+				w.live, err = now, nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	d.written(k, live.fetched.id)
+	return w.rest(ctx, live.fetched.id, live.o, live.spec, answer)
+}
+
+// needed reports whether an update has anything to say besides the guard and constants.
+func (w *change) needed(body Object) bool {
+	if w.k.Style != Patch || w.k.Hooks.Update != nil {
+		return true
+	}
+	for key := range body {
+		if _, constant := w.k.Update.Add[key]; key != w.k.Guard.Body && !constant {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *change) send(ctx context.Context, body Object) (*Answer, error) {
+	d, k, live := w.d, w.k, w.live
+	if k.Hooks.Update != nil {
+		return nil, k.Hooks.Update(ctx, d.c, live.fetched.id, live.o, body)
+	}
+	r := k.Update.request("update", k.vars(live.fetched.id), body)
+	r.Repeat = k.Guard != Guard{}
+	if k.Guard.Header != "" && live.etag != "" {
+		r.Header = map[string][]string{k.Guard.Header: {live.etag}}
+	}
+	return d.c.Do(ctx, r)
+}
+
+// rest writes the parts of an object that was written, and finds out what is stored. live is what was there before.
+func (w *change) rest(ctx context.Context, id string, live Object, liveSpec resource.Spec, answer *Answer) error {
+	d, k := w.d, w.k
+	for _, part := range k.Parts {
+		if err := w.part(ctx, part, id, live, liveSpec); err != nil {
+			return fmt.Errorf("%w, without %s: %w", errHalf, part.Field, err)
+		}
+	}
+	if k.Hooks.Written != nil {
+		if err := k.Hooks.Written(ctx, d.c, id, w.Action()); err != nil {
+			return fmt.Errorf("%w: %w", errHalf, err)
+		}
+	}
+	now, err := w.came(ctx, id, answer)
+	if err != nil {
+		return fmt.Errorf("written, and not read again: %w", err)
+	}
+	w.live = now
+	return nil
+}
+
+// came returns what is stored after a write: what the platform answered where a guard makes sure that nobody came between,
+// else what it says when it is asked.
+func (w *change) came(ctx context.Context, id string, answer *Answer) (*object, error) {
+	d, k := w.d, w.k
+	said := w.said(ctx, id, answer)
+	if said != nil && k.Guard != (Guard{}) && !k.reads {
+		d.note(k, said)
+		return said, nil
+	}
+	now, err := d.object(ctx, k, id)
+	if err != nil {
+		return nil, err
+	}
+	if stale := now == nil || w.live != nil && !w.is(now) && resource.Equal(now.spec, w.live.spec); !stale {
+		return now, nil
+	}
+	if said == nil || k.reads {
+		if now == nil {
+			return nil, ErrMissing
+		}
+		return now, nil
+	}
+	d.note(k, said)
+	return said, nil
+}
+
+// said is the object as the answer to an update shows it; nil where it does not.
+func (w *change) said(ctx context.Context, id string, answer *Answer) *object {
+	if answer == nil || len(answer.Body) == 0 {
+		return nil
+	}
+	f := fetched{id: id, etag: answer.Header.Get("ETag")}
+	if answer.JSON(&f.o) != nil || f.o == nil {
+		return nil
+	}
+	own, ok := idText(f.o[w.k.id])
+	if w.k.Name.Singleton == "" && (!ok || w.k.compose(w.k.vars(id).parent, own) != id) {
+		return nil
+	}
+	if w.k.Guard.Body != "" {
+		if _, ok := at(f.o, w.k.Guard.Body); !ok {
+			return nil
+		}
+	}
+	r, err := w.k.read(f.o, w.parentName(id), w.d.namer(ctx, nil))
+	if err != nil {
+		return nil
+	}
+	return &object{f, r}
+}
+
+func (w *change) parentName(id string) string {
+	if !w.k.inParent {
+		return ""
+	}
+	name, _ := w.d.x.name(w.k.Parent.Kind, w.k.vars(id).parent)
+	return name
+}
+
+// delete deletes the object. One that is not there any more is deleted.
+func (w *change) delete(ctx context.Context) error {
+	d, k := w.d, w.k
+	id := w.live.fetched.id
+	var err error
+	if k.Hooks.Delete != nil {
+		err = k.Hooks.Delete(ctx, d.c, id, w.live.o)
+	} else {
+		r := k.Delete.request("delete", k.vars(id), nil)
+		r.Repeat = true
+		_, err = d.c.Do(ctx, r)
+	}
+	if errors.Is(err, vendors.ErrConflict) {
+		// Nothing guards a deletion: a conflict is one with what refers to the object, unless it did change.
+		if now, looked := d.object(ctx, k, id); looked == nil && w.Before != nil && (now == nil || w.was(now)) {
+			err = fmt.Errorf("%w: %s", vendors.ErrInvalid, err)
+			if now == nil {
+				err = nil
+			}
+		}
+	}
+	if err != nil && !errors.Is(err, ErrMissing) {
+		return err
+	}
+	d.forget(k, id)
+	d.written(k, id)
+	return nil
+}
