@@ -61,6 +61,7 @@ var rows = []row{
 	{pkg: "vendors/directory", may: "vendors vendors/resource", tests: "vendors/vendortest", never: []string{goGit, promPath}},
 	{pkg: "vendors/genesyscloud", may: "vendors vendors/rest vendors/resource", tests: "vendors/vendortest vendors/genesyscloud/simulator", never: []string{goGit, promPath}},
 	{pkg: "vendors/rest", may: "vendors vendors/resource", tests: "vendors/vendortest", never: []string{goGit, promPath}},
+	{pkg: "vendors/genesyscloud/simulator", never: []string{goGit, promPath}},
 	{pkg: "vendors/vendortest", may: "vendors vendors/resource", never: []string{goGit, promPath}},
 	{pkg: "vendors", may: "vendors/resource", never: []string{goGit, promPath}},
 	{pkg: "vendors/resource", never: []string{"context", "os", "net", "log", "math/rand", "github.com", "golang.org", "gopkg.in", "go.yaml.in", "go.uber.org"}},

@@ -1,0 +1,5 @@
+package simulator
+
+import "net/http"
+
+func (s *Server) pageRoutes() *http.ServeMux { return http.NewServeMux() }
