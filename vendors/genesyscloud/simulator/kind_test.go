@@ -32,7 +32,7 @@ func sample(kind, name string, ids map[string]string) value {
 		b["name"] = strings.ReplaceAll(name, " ", "_")
 	case "datatable":
 		b["schema"] = value{"$schema": "http://json-schema.org/draft-04/schema#", "type": "object", "required": []any{"key"}, "properties": value{
-			"key": value{"title": "key", "type": "string", "$id": "/properties/key", "displayOrder": 0},
+			"key":  value{"title": "key", "type": "string", "$id": "/properties/key", "displayOrder": 0},
 			"open": value{"title": "open", "type": "boolean", "$id": "/properties/open", "displayOrder": 1, "default": true}}}
 	case "flow":
 		b["type"] = "INBOUNDCALL"

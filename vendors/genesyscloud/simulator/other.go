@@ -132,6 +132,10 @@ func (s *Server) userRoutes(m *http.ServeMux) {
 		return ok(c.authorization(x, links))
 	})
 	s.handle(m, "PUT "+users+"/roles", "authorization:grant:add", (*call).putRoles)
+	s.handle(m, "GET /api/v2/authorization/subjects/me", "", func(c *call) (answer, *problem) {
+		c.r.SetPathValue("id", c.app.ID)
+		return c.subject()
+	})
 	s.handle(m, "GET /api/v2/authorization/subjects/{id}", "authorization:grant:view", (*call).subject)
 	s.handle(m, "POST /api/v2/authorization/subjects/{id}/bulkadd", "authorization:grant:add", func(c *call) (answer, *problem) { return c.grant(false) })
 	s.handle(m, "POST /api/v2/authorization/subjects/{id}/bulkreplace", "authorization:grant:add", func(c *call) (answer, *problem) { return c.grant(true) })
@@ -231,9 +235,6 @@ func (c *call) putRoles() (answer, *problem) {
 // subject shows what somebody is permitted: a user by granted roles, the client itself by its own permissions.
 func (c *call) subject() (answer, *problem) {
 	id := c.r.PathValue("id")
-	if id == "me" {
-		id = c.app.ID
-	}
 	if cl := c.org.Clients[id]; cl != nil {
 		return ok(map[string]any{"id": id, "name": cl.Name, "version": 1, "grants": []any{c.clientGrant(cl)}, "selfUri": "/api/v2/authorization/subjects/" + id})
 	}
