@@ -240,6 +240,17 @@ func TestFlowJobs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, flowText, string(b))
 
+	w.ok("PUT", "/api/v2/flows/"+id, value{"name": "Welcome: all", "type": "INBOUNDCALL"})
+	export = w.ok("POST", "/api/v2/flows/export/jobs", value{"flows": []any{value{"flow": value{"id": id}}}})
+	w.clock.pass(time.Minute)
+	a, err = http.Get(text(w.ok("GET", "/api/v2/flows/export/jobs/"+text(export, "id"), nil), "downloadUrl"))
+	require.NoError(t, err)
+	defer a.Body.Close()
+	b, err = io.ReadAll(a.Body)
+	require.NoError(t, err)
+	require.Equal(t, strings.Replace(flowText, "Welcome", `"Welcome: all"`, 1), string(b))
+	w.ok("PUT", "/api/v2/flows/"+id, value{"name": "Welcome", "type": "INBOUNDCALL"})
+
 	require.NoError(t, w.org.By("Ada").lock(id))
 	require.Contains(t, fmt.Sprint(w.publish(flowText)["messages"]), "locked by Ada")
 	w.ok("POST", "/api/v2/flows/actions/unlock?flow="+id, nil)
@@ -304,4 +315,58 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 	other.refused(http.StatusConflict, "POST", "/api/v2/routing/skills", value{"name": "Base skill"})
 	require.NotEmpty(t, text(other.ok("POST", "/api/v2/routing/skills", value{"name": "After"}), "id"))
+}
+
+func TestFlowsLeadToEachOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Options{})
+	flow := func(name, to string) string {
+		return "inboundCall:\n  name: " + name + "\n  tasks:\n    - transferToFlow:\n        targetFlow:\n          lit:\n            name: " + to + "\n"
+	}
+	publish := func(text string, stubs bool) value {
+		job := w.ok("POST", "/api/v2/flows/jobs", value{"createStubs": stubs})
+		r, err := http.NewRequest(http.MethodPut, job["presignedUrl"].(string), strings.NewReader(text))
+		require.NoError(t, err)
+		for k, v := range asMap(job["headers"]) {
+			r.Header.Set(k, v.(string))
+		}
+		a, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, a.Body.Close())
+		return w.ok("GET", "/api/v2/flows/jobs/"+job["id"].(string), nil)
+	}
+	require.Equal(t, "Failure", publish(flow("Day", "Night"), false)["status"])
+	require.Equal(t, "Success", publish(flow("Day", "Night"), true)["status"])
+	require.Equal(t, []string{"Day", "Night"}, w.names("/api/v2/flows"))
+	night := w.org.Find("flow", "Night")
+	require.Nil(t, w.ok("GET", "/api/v2/flows/"+night, nil)["publishedVersion"])
+	done := publish(flow("Night", "Day"), true)
+	require.Equal(t, night, refID(done["flow"]), "the stub becomes the flow")
+}
+
+func TestSkillGroupDivisions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Options{})
+	ids := populate(w)
+	path := "/api/v2/routing/skillgroups/" + ids["skillgroup"] + "/members/divisions"
+	w.ok("POST", path, value{"addDivisionIds": []any{ids["division"], w.org.Home}})
+	w.ok("POST", path, value{"removeDivisionIds": []any{w.org.Home}})
+	require.Equal(t, []string{"Base division"}, w.names(path))
+	w.refused(http.StatusBadRequest, "POST", path, value{"addDivisionIds": []any{"nowhere"}})
+}
+
+func TestSearchUsers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Options{})
+	u := w.ok("POST", "/api/v2/users", value{"name": "Ada", "email": "ada@example.org", "divisionId": w.org.Home})
+	find := func(query ...any) []any {
+		return w.ok("POST", "/api/v2/users/search", value{"query": query})["results"].([]any)
+	}
+	email := value{"type": "EXACT", "fields": []any{"email"}, "value": "Ada@example.org"}
+	deleted := value{"type": "EXACT", "fields": []any{"state"}, "values": []any{"deleted"}}
+	require.Len(t, find(email), 1)
+	require.Empty(t, find(email, deleted))
+	w.ok("DELETE", "/api/v2/users/"+text(u, "id"), nil)
+	require.Empty(t, find(email))
+	require.Len(t, find(email, deleted), 1)
 }

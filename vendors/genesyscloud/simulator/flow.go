@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,6 +25,7 @@ type job struct {
 	failure  string
 	secret   string // of the presigned URL
 	upload   bool
+	stubs    bool // flows that the text leads to and that are not there yet are made, empty
 	download string
 	headers  map[string]string
 
@@ -72,6 +74,8 @@ func (c *call) completeFlow(x *object, body map[string]any) {
 // registerFlow answers with an address to which the flow's text is to be sent; the job begins then.
 func (c *call) registerFlow() (answer, *problem) {
 	j := c.org.start("flow", c.s)
+	sent, _ := c.body.(map[string]any)
+	j.stubs = sent["createStubs"] == true
 	j.started, j.by, j.upload, j.secret = time.Time{}, c.by, true, c.s.uuid()
 	j.headers = map[string]string{"Content-Type": "application/x-yaml", "x-amz-meta-jobid": j.id}
 	c.s.uploads[j.secret] = j
@@ -143,7 +147,16 @@ func (s *Server) publish(j *job, text string) string {
 	}
 	o, k := j.org, s.kinds["flow"]
 	name, _ := body["name"].(string)
-	if why := o.missing(body); why != "" {
+	if why := o.missing(body, func(kind, name string) bool {
+		if kind != "flow" || !j.stubs {
+			return false
+		}
+		stub := map[string]any{"name": name, "type": typ, "division": map[string]any{"id": o.Home}}
+		if o.names[o.unique(k, stub)] == "" {
+			o.record(j.by, "Create", o.put(k, stub, j.by), nil)
+		}
+		return true
+	}); why != "" {
 		return why
 	}
 	want := map[string]any{"name": name, "type": typ, "division": map[string]any{"id": o.Home}}
@@ -161,11 +174,13 @@ func (s *Server) publish(j *job, text string) string {
 	switch {
 	case x == nil:
 		x = o.put(k, want, j.by)
-		x.Extra = map[string]any{}
 	case x.Extra["lockedBy"] != nil && x.Extra["lockedBy"] != j.by.ID:
 		return fmt.Sprintf("flow %q is locked by %v", name, x.Extra["lockedName"])
 	default:
 		o.set(x, want, j.by)
+	}
+	if x.Extra == nil { // a stub until now
+		x.Extra = map[string]any{}
 	}
 	n, _ := number(x.Extra["published"])
 	x.Extra["published"], x.Extra["text"] = int(n)+1, text
@@ -204,23 +219,23 @@ var dependencies = map[string]string{
 	"scheduleGroup": "schedulegroup", "emergencyGroup": "emergencygroup", "targetFlow": "flow", "prompt": "prompt", "dataAction": "dataaction",
 }
 
-// missing says which object that a flow names does not exist.
-func (o *Org) missing(v any) string {
+// missing says which object that a flow names does not exist; help may make it.
+func (o *Org) missing(v any, help func(kind, name string) bool) string {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, f := range fields(v, "{}") {
 			if kind := dependencies[f]; kind != "" {
-				if name := text(asMap(asMap(v[f])["lit"]), "name"); name != "" && o.named(kind, name) == "" {
+				if name := text(asMap(asMap(v[f])["lit"]), "name"); name != "" && o.named(kind, name) == "" && !help(kind, name) {
 					return fmt.Sprintf("%s %q does not exist", kind, name)
 				}
 			}
-			if why := o.missing(v[f]); why != "" {
+			if why := o.missing(v[f], help); why != "" {
 				return why
 			}
 		}
 	case []any:
 		for _, e := range v {
-			if why := o.missing(e); why != "" {
+			if why := o.missing(e, help); why != "" {
 				return why
 			}
 		}
@@ -259,6 +274,9 @@ func (c *call) exportFlow() (answer, *problem) {
 			continue
 		}
 		t := text(x.Extra, "text")
+		if _, head, _ := parseFlow(t); t != "" && head["name"] != c.org.name(x) {
+			t = renamed(t, c.org.name(x))
+		}
 		if t == "" {
 			j.failure = fmt.Sprintf("flow %q has no published version", c.org.name(x))
 		}
@@ -313,4 +331,25 @@ func (c *call) publishFlow() (answer, *problem) {
 		return answer{}, p
 	}
 	return ok(map[string]any{"id": x.ID, "complete": true, "actionName": "PUBLISH", "actionStatus": "SUCCESS"})
+}
+
+// renamed is the text of a flow under another name: exports have the present one.
+func renamed(flow, name string) string {
+	lines := strings.Split(flow, "\n")
+	for i, l := range lines {
+		if indent, _, ok := strings.Cut(l, "name:"); ok && indent != "" && strings.TrimSpace(indent) == "" {
+			lines[i] = indent + "name: " + string(quoted(name))
+			break
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// quoted is a text as YAML and JSON write it.
+func quoted(s string) []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic("simulator: " + err.Error()) // a string always has a JSON form
+	}
+	return b
 }

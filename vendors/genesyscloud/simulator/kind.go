@@ -26,6 +26,7 @@ type row struct {
 	max        int    // largest page; 0 means 100
 	update     string // methods that update; "" means that the kind is immutable
 	noDelete   bool
+	lookup     bool // can only be read here; Hand.Create makes them
 
 	required  string // fields that a new object must have
 	defaults  string // JSON, for fields that were not sent, at any depth
@@ -111,7 +112,7 @@ func compile(r row) (*kind, error) {
 // kinds returns the tables, made ready, by name and in order.
 func kinds() (map[string]*kind, []*kind) {
 	out, order := map[string]*kind{}, []*kind(nil)
-	for _, table := range [][]row{routingKinds(), architectKinds(), peopleKinds(), outboundKinds(), otherKinds()} {
+	for _, table := range [][]row{routingKinds(), architectKinds(), peopleKinds(), outboundKinds(), otherKinds(), lookupKinds()} {
 		for _, r := range table {
 			k, err := compile(r)
 			if err != nil {

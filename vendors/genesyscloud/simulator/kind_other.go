@@ -49,3 +49,21 @@ func otherKinds() []row {
 		},
 	}
 }
+
+// lookupKinds are what other kinds may refer to and what is set up elsewhere.
+func lookupKinds() []row {
+	of := func(name, path string, paging paging) row {
+		return row{name: name, entity: name, service: "Other", path: "/api/v2/" + path, paging: paging, lookup: true, required: "name", cascades: true}
+	}
+	return []row{
+		of("emaildomain", "routing/email/domains", byPage),
+		of("site", "telephony/providers/edges/sites", byPage),
+		of("edgegroup", "telephony/providers/edges/edgegroups", byPage),
+		of("script", "scripts", byPage),
+		of("callanalysisresponseset", "outbound/callanalysisresponsesets", byPage),
+		of("contactlistfilter", "outbound/contactlistfilters", byPage),
+		of("supportedcontent", "conversations/messaging/supportedcontent", byPage),
+		of("knowledgebase", "knowledge/knowledgebases", byCursor),
+		of("utilizationlabel", "routing/utilization/labels", byPage),
+	}
+}

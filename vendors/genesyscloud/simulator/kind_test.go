@@ -3,6 +3,7 @@ package simulator
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,8 +112,9 @@ func TestKinds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Options{Rate: -1})
 	ids := populate(w)
-	require.Len(t, inOrder, len(w.s.order), "a kind has no sample")
-	for _, k := range w.s.order {
+	managed := slices.DeleteFunc(slices.Clone(w.s.order), func(k *kind) bool { return k.lookup })
+	require.Len(t, inOrder, len(managed), "a kind has no sample")
+	for _, k := range managed {
 		t.Run(k.name, func(t *testing.T) {
 			w := *w
 			w.t = t
@@ -220,4 +222,18 @@ func remove(w *world, k *kind, item string) {
 		item += "/versions/draft"
 	}
 	w.refused(http.StatusNotFound, "GET", item, nil)
+}
+
+func TestLookupKinds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Options{})
+	for _, k := range w.s.order {
+		if !k.lookup {
+			continue
+		}
+		id, err := w.org.By("Setup").Create(k.name, value{"name": "Set up elsewhere"})
+		require.NoError(t, err)
+		require.Equal(t, []string{"Set up elsewhere"}, w.names(k.path))
+		require.Equal(t, id, w.ok("GET", k.path+"/"+id, nil)["id"])
+	}
 }

@@ -14,6 +14,7 @@ func (s *Server) linkRoutes(m *http.ServeMux) {
 	queues := s.kinds["queue"].path + "/{id}"
 	s.handle(m, "GET "+queues+"/members", "routing:queue:view", (*call).queueMembers)
 	s.handle(m, "POST "+queues+"/members", "routing:queue:edit", (*call).editQueueMembers)
+	s.handle(m, "PATCH "+queues+"/members", "routing:queue:edit", (*call).patchQueueMembers)
 	s.handle(m, "PATCH "+queues+"/members/{member}", "routing:queue:edit", (*call).patchQueueMember)
 	s.handle(m, "DELETE "+queues+"/members/{member}", "routing:queue:edit", func(c *call) (answer, *problem) {
 		return c.unlink("queue", "members", []string{c.r.PathValue("member")})
@@ -22,6 +23,12 @@ func (s *Server) linkRoutes(m *http.ServeMux) {
 	s.handle(m, "POST "+queues+"/wrapupcodes", "routing:queue:edit", (*call).addQueueCodes)
 	s.handle(m, "DELETE "+queues+"/wrapupcodes/{code}", "routing:queue:edit", func(c *call) (answer, *problem) {
 		return c.unlink("queue", "wrapupcodes", []string{c.r.PathValue("code")})
+	})
+	divisions := s.kinds["skillgroup"].path + "/{id}/members/divisions"
+	s.handle(m, "GET "+divisions, "routing:skillGroup:view", (*call).memberDivisions)
+	s.handle(m, "POST "+divisions, "routing:skillGroup:edit", (*call).editMemberDivisions)
+	s.handle(m, "GET /api/v2/routing/email/domains/{id}/routes", "", func(c *call) (answer, *problem) {
+		return page(c, byPage, chunk, []link{}, func(link) any { return nil })
 	})
 	for kind, permission := range map[string]string{"group": "directory:group", "team": "groups:team"} {
 		path := s.kinds[kind].path + "/{id}/members"
@@ -139,7 +146,62 @@ func (c *call) editQueueMembers() (answer, *problem) {
 }
 
 func (c *call) patchQueueMember() (answer, *problem) {
+	body, p := c.object()
+	if p != nil {
+		return answer{}, p
+	}
+	body["id"] = c.r.PathValue("member")
+	return c.ring([]any{body})
+}
+
+func (c *call) patchQueueMembers() (answer, *problem) {
+	list, p := c.array(chunk)
+	if p != nil {
+		return answer{}, p
+	}
+	return c.ring(list)
+}
+
+// ring gives members their ring numbers.
+func (c *call) ring(list []any) (answer, *problem) {
 	x, p := c.current("queue", c.r.PathValue("id"))
+	if p != nil {
+		return answer{}, p
+	}
+	links := x.Links["members"]
+	for _, e := range list {
+		id := refID(e)
+		if !slices.ContainsFunc(links, func(l link) bool { return l.ID == id }) {
+			return answer{}, notFound("member", id)
+		}
+		ring, isNumber := number(asMap(e)["ringNumber"])
+		if !isNumber || ring < 1 || ring > 6 {
+			return answer{}, bad("ringNumber must be from 1 to 6")
+		}
+		links = add(links, link{ID: id, Value: map[string]any{"ringNumber": int(ring)}})
+	}
+	c.relink(x, "members", links)
+	return answer{http.StatusAccepted, nil}, nil
+}
+
+// memberDivisions are the divisions whose people a skill group looks at.
+func (c *call) memberDivisions() (answer, *problem) {
+	e, p := c.find(c.s.kinds["skillgroup"], c.r.PathValue("id"))
+	if p != nil {
+		return answer{}, p
+	}
+	list, _ := e.body["memberDivisions"].([]any)
+	out := []any{}
+	for _, d := range list {
+		if x := c.org.Objects[refID(d)]; x != nil {
+			out = append(out, map[string]any{"id": x.ID, "name": c.org.name(x), "selfUri": c.org.uri(x)})
+		}
+	}
+	return ok(map[string]any{"entities": out})
+}
+
+func (c *call) editMemberDivisions() (answer, *problem) {
+	x, p := c.current("skillgroup", c.r.PathValue("id"))
 	if p != nil {
 		return answer{}, p
 	}
@@ -147,16 +209,18 @@ func (c *call) patchQueueMember() (answer, *problem) {
 	if p != nil {
 		return answer{}, p
 	}
-	id := c.r.PathValue("member")
-	if !slices.ContainsFunc(x.Links["members"], func(l link) bool { return l.ID == id }) {
-		return answer{}, notFound("member", id)
+	more, _ := body["addDivisionIds"].([]any)
+	fewer, _ := body["removeDivisionIds"].([]any)
+	if _, p := c.ids(more, "division"); p != nil {
+		return answer{}, p
 	}
-	ring, isNumber := number(body["ringNumber"])
-	if !isNumber || ring < 1 || ring > 6 {
-		return answer{}, bad("ringNumber must be from 1 to 6")
-	}
-	c.relink(x, "members", add(x.Links["members"], link{ID: id, Value: map[string]any{"ringNumber": int(ring)}}))
-	return answer{http.StatusAccepted, nil}, nil
+	old, changed := x.Body, cloneMap(x.Body)
+	list, _ := changed["memberDivisions"].([]any)
+	list = slices.DeleteFunc(list, func(d any) bool { return slices.Contains(fewer, d) || slices.Contains(more, d) })
+	changed["memberDivisions"] = append(list, more...)
+	c.org.set(x, changed, c.by)
+	c.org.log(c.by, "Update", x, old, changed)
+	return none()
 }
 
 func (c *call) queueCodes() (answer, *problem) {

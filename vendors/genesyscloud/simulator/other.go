@@ -124,6 +124,7 @@ func (s *Server) userRoutes(m *http.ServeMux) {
 			return c.unlink("user", kind, []string{c.r.PathValue("other")})
 		})
 	}
+	s.handle(m, "POST /api/v2/users/search", "directory:user:view", (*call).searchUsers)
 	s.handle(m, "GET "+users+"/roles", "authorization:grant:view", func(c *call) (answer, *problem) {
 		x, links, p := c.links("user", "roles")
 		if p != nil {
@@ -350,4 +351,48 @@ func (c *call) moveToDivision() (answer, *problem) {
 		c.org.log(c.by, "Update", x, old, body)
 	}
 	return none()
+}
+
+// searchUsers finds users by exact values of fields; those who are deleted only where the state is asked for.
+func (c *call) searchUsers() (answer, *problem) {
+	body, p := c.object()
+	if p != nil {
+		return answer{}, p
+	}
+	query, _ := body["query"].([]any)
+	var found []any
+	for _, e := range c.org.list(c.s.kinds["user"]) {
+		shown := c.render(e, false)
+		fits := !e.o.Gone
+		for _, q := range query {
+			want := map[string]bool{strings.ToLower(text(asMap(q), "value")): true}
+			list, _ := asMap(q)["values"].([]any)
+			for _, v := range list {
+				want[strings.ToLower(fmt.Sprint(v))] = true
+			}
+			names, _ := asMap(q)["fields"].([]any)
+			for _, f := range names {
+				if f == "state" {
+					fits = true
+				}
+			}
+			for _, f := range names {
+				fits = fits && want[strings.ToLower(fmt.Sprint(shown[fmt.Sprint(f)]))]
+			}
+		}
+		if fits {
+			found = append(found, shown)
+		}
+	}
+	size, n := 25, 1
+	if v, ok := number(body["pageSize"]); ok {
+		size = min(max(int(v), 1), chunk)
+	}
+	if v, ok := number(body["pageNumber"]); ok {
+		n = max(int(v), 1)
+	}
+	return ok(map[string]any{
+		"total": len(found), "pageSize": size, "pageNumber": n, "pageCount": (len(found) + size - 1) / size, "types": []any{"users"},
+		"results": shown(found, (n-1)*size, size, func(v any) any { return v }),
+	})
 }

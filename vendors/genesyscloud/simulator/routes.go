@@ -32,7 +32,11 @@ var special = map[string]bool{
 
 func (s *Server) kindRoutes(m *http.ServeMux, k *kind) {
 	item := k.path + "/{id}"
-	s.handle(m, "GET "+k.path, k.permission+":view", func(c *call) (answer, *problem) { return c.list(k) })
+	s.handle(m, "GET "+k.path, permission(k, "view"), func(c *call) (answer, *problem) { return c.list(k) })
+	if k.lookup {
+		s.handle(m, "GET "+item, permission(k, "view"), func(c *call) (answer, *problem) { return c.read(k) })
+		return
+	}
 	s.handle(m, "POST "+k.path, k.permission+":add", func(c *call) (answer, *problem) { return c.create(k) })
 	if !special["GET "+k.name] {
 		s.handle(m, "GET "+item, k.permission+":view", func(c *call) (answer, *problem) { return c.read(k) })
@@ -43,4 +47,11 @@ func (s *Server) kindRoutes(m *http.ServeMux, k *kind) {
 	if !k.noDelete {
 		s.handle(m, "DELETE "+item, k.permission+":delete", func(c *call) (answer, *problem) { return c.delete(k) })
 	}
+}
+
+func permission(k *kind, verb string) string {
+	if k.permission == "" {
+		return ""
+	}
+	return k.permission + ":" + verb
 }
