@@ -48,6 +48,7 @@ func (p *pass) deploy(ctx context.Context, g gated) error {
 			return fmt.Errorf("deploy: %w", err)
 		}
 	}
+	p.journalPrints(w.changes)
 	if err := p.claim(); err != nil {
 		return err
 	}
@@ -131,7 +132,11 @@ func (p *pass) carryOut(ctx context.Context, w work) error {
 func (p *pass) apply(ctx context.Context, c resource.Change) (resource.Resource, error) {
 	ctx, cancel := p.leased(ctx)
 	defer cancel()
-	return p.Platform.Apply(ctx, c)
+	got, err := p.Platform.Apply(ctx, p.sent(c))
+	if err == nil && c.After != nil {
+		got.Spec = masked(p.schemas[c.After.Key.Kind], got.Spec, c.After.Spec)
+	}
+	return got, err
 }
 
 // activate makes what is stored run, where the platform has that step.
@@ -205,6 +210,9 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 	}
 	p.takeRead(now, changes)
 	p.moveWritten(w, foreign, cause)
+	if cause == "" {
+		p.wroteSecrets(w, foreign)
+	}
 	state := "success"
 	if cause != "" {
 		state = "failure"
@@ -259,12 +267,13 @@ func (p *pass) moveWritten(w work, foreign map[int]bool, cause string) {
 // neither side of its change is somebody's newer edit: it is left to the next pass, which
 // remembers it under their name before anything else happens to it.
 func (p *pass) takeRead(now *resource.Snapshot, changes []resource.Change) {
-	ours := map[resource.Key]map[resource.Hash]bool{}
+	ours, of := map[resource.Key]map[resource.Hash]bool{}, map[resource.Key][]resource.Change{}
 	for _, c := range changes {
 		for _, k := range touched([]resource.Change{c}) {
 			if ours[k] == nil {
 				ours[k] = map[resource.Hash]bool{}
 			}
+			of[k] = append(of[k], c)
 			ours[k][hashAt(c.Before, k)] = true
 			ours[k][hashAt(c.After, k)] = true
 		}
@@ -272,6 +281,7 @@ func (p *pass) takeRead(now *resource.Snapshot, changes []resource.Change) {
 	over := resource.Overlay{}
 	for _, k := range touched(changes) {
 		r, err := now.Resource(k)
+		r = p.likeSide(r, of[k]...)
 		if err != nil || r == nil && !now.Covers(k) || !ours[k][hashAt(r, k)] {
 			p.unknown(k, "changed while it was being deployed")
 			p.report.Again = time.Millisecond

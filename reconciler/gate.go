@@ -29,6 +29,9 @@ func (p *pass) decide() (Decision, error) {
 	if err != nil {
 		return Decision{}, err
 	}
+	if d, err = p.rewrites(d); err != nil {
+		return Decision{}, err
+	}
 	// Rule 1: where both sides agree, base is that value.
 	d.Items = slices.DeleteFunc(d.Items, func(it Item) bool {
 		if it.Verdict != Agree {

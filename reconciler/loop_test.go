@@ -61,7 +61,10 @@ func (l *loop) Sleep(_ context.Context, d time.Duration) error {
 // newLoop begins with the queues on the platform and the same in Git, adopted and at rest.
 func newLoop(t *testing.T, o mem.Options, queues ...string) *loop {
 	l := &loop{TB: t, now: morning, remote: gitstore.NewMemoryRemote()}
-	o.Now, o.IDs, o.Audit, o.Kinds = l.Now, true, true, kinds
+	o.Now, o.IDs, o.Audit = l.Now, true, true
+	if o.Kinds == nil {
+		o.Kinds = kinds
+	}
 	l.platform = mem.New(o)
 	l.git = l.open()
 	var err error

@@ -30,6 +30,13 @@ func (p *pass) observe(ctx context.Context) error {
 	if err := p.confirm(ctx, snap, known, scope); err != nil {
 		return err
 	}
+	secrets, err := p.maskSeen(snap)
+	if err != nil {
+		return err
+	}
+	if len(secrets) > 0 {
+		snap = snap.With(secrets)
+	}
 	hidden, err := p.withhold(snap)
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error 
 		return err
 	}
 	want := forge.Pull{
-		Head: pr.Branch, Base: p.Branch, State: forge.Open, Title: text.Title(), Body: text.Body(maxBody),
+		Head: pr.Branch, Base: p.Branch, State: forge.Open, Title: p.conceal(text.Title()), Body: p.conceal(text.Body(maxBody)),
 		Draft: len(text.Guard) > 0 && !pr.Accepted, Labels: []string{"drift", "env/" + p.Name},
 	}
 	if len(text.Guard) > 0 {

@@ -59,6 +59,9 @@ type Environment struct {
 	MergeText bool
 	// Attribution is how much of a person is written to Git: name (default), login or none.
 	Attribution string
+	// Fingerprint returns a keyed fingerprint of what the operator's secret of that name is now. Without it, secrets are
+	// written with what is created, where Git names another, and on request only.
+	Fingerprint func(name string) (string, error)
 	// Rollback says what becomes of commits that could not be deployed.
 	Rollback Rollback
 	Allow    credential.Allow
@@ -142,6 +145,8 @@ func New(c Config) (*Reconciler, error) {
 	}
 	if c.Conceal == nil {
 		c.Conceal = func(s string) string { return s }
+	} else {
+		c.Forge = guarded{c.Forge, c.Conceal}
 	}
 	if c.Prefix == "" {
 		c.Prefix = "driftback"
@@ -186,6 +191,7 @@ type environment struct {
 	// numbers are those of pull requests, by the commit at their head: written down with the next state.
 	numbers map[gitstore.ID]int
 	tidied  tidied
+	rotated rotated
 	// atRest is the commit of the tracked branch at which the last pass left nothing to be deployed; zero where it did.
 	atRest gitstore.ID
 	// takenBack are reverts as they stand on their branches, by id.

@@ -79,7 +79,9 @@ func (p *pass) answerRequests() error {
 
 func (p *pass) answer(q Request) error {
 	d := &p.st.decisions
-	q.Keys = p.withPartners(q.Keys)
+	if q.Do != DoSecrets { // whose objects need not have drifted
+		q.Keys = p.withPartners(q.Keys)
+	}
 	switch q.Do {
 	case DoAccept:
 		if d.Accepted == nil {
@@ -107,6 +109,13 @@ func (p *pass) answer(q Request) error {
 			until = q.At.Add(overrideFor)
 		}
 		d.Override = &override{Plan: q.Detail, By: q.By, Until: until}
+	case DoSecrets:
+		next := map[resource.Key]resource.Hash{}
+		maps.Copy(next, d.Secrets)
+		for k := range q.Keys {
+			next[k] = p.want.snapshot().Hash(k)
+		}
+		d.Secrets = next
 	case DoRollback:
 		return p.requestRollback(q)
 	case DoTrustGit:
@@ -171,6 +180,7 @@ func (p *pass) expire() {
 	maps.DeleteFunc(d.Ignored, func(k resource.Key, i ignored) bool {
 		return gone(k, i.Hash) || !i.Until.IsZero() && p.start.After(i.Until)
 	})
+	maps.DeleteFunc(d.Secrets, func(k resource.Key, h resource.Hash) bool { return p.want.snapshot().Hash(k) != h })
 	if d.Override != nil && p.start.After(d.Override.Until) {
 		d.Override = nil
 	}

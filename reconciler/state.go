@@ -64,6 +64,8 @@ type seen struct {
 	Orphans []string `json:"orphans,omitempty"`
 	// Accepts are commits of the tracked branch by which drift came in, newest last.
 	Accepts []gitstore.ID `json:"accepts,omitempty"`
+	// Prints are keyed fingerprints of the secrets that were written, by object and name.
+	Prints map[resource.Key]map[string]string `json:"prints,omitempty"`
 	// Reverts are our pull requests that take something back.
 	Reverts []revertion `json:"reverts,omitempty"`
 }
@@ -114,6 +116,8 @@ type decisions struct {
 	Halt      *Halt                          `json:"halt,omitempty"`
 	Override  *override                      `json:"override,omitempty"`
 	Accepted  map[resource.Key]resource.Hash `json:"accepted,omitempty"` // live values to be merged into Git
+	// Secrets are objects whose secrets are to be written, with what Git wants of them.
+	Secrets map[resource.Key]resource.Hash `json:"secrets,omitempty"`
 }
 
 type suspension struct {
@@ -186,6 +190,8 @@ type journal struct {
 	Started time.Time     `json:"started,omitzero"`
 	Cause   string        `json:"cause,omitempty"` // why it is being undone
 	Steps   []journalStep `json:"steps,omitempty"`
+	// Prints are those of the secrets that it sends.
+	Prints map[resource.Key]map[string]string `json:"prints,omitempty"`
 }
 
 // journalStep is one change, by keys and hashes. The bodies stand in deployment/N/before and deployment/N/after.
@@ -269,7 +275,7 @@ func marshal(v any) []byte {
 }
 
 func (d decisions) empty() bool {
-	return d.Suspended == nil && d.Halt == nil && d.Override == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted) == 0
+	return d.Suspended == nil && d.Halt == nil && d.Override == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted)+len(d.Secrets) == 0
 }
 
 func (j journal) empty() bool { return j.Owner == "" && j.Phase == phaseIdle }
@@ -280,6 +286,7 @@ func (s *state) clone() *state {
 	c.decisions.Silenced = maps.Clone(s.decisions.Silenced)
 	c.decisions.Ignored = maps.Clone(s.decisions.Ignored)
 	c.decisions.Accepted = maps.Clone(s.decisions.Accepted)
+	c.decisions.Secrets = maps.Clone(s.decisions.Secrets)
 	c.decisions.Holds = slices.Clone(s.decisions.Holds)
 	c.seen.Born = maps.Clone(s.seen.Born)
 	c.seen.Orphans = slices.Clone(s.seen.Orphans)
@@ -320,4 +327,6 @@ const (
 	DoOverride = "override"
 	// DoRollback proposes to take back what was committed since the commit in Detail.
 	DoRollback = "rollback"
+	// DoSecrets writes the secrets of the objects in Keys with their next deployment, or by one of their own.
+	DoSecrets = "secrets"
 )

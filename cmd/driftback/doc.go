@@ -35,6 +35,7 @@
 //	suspend ENV --reason TEXT   deploy nothing until it is resumed
 //	resume ENV             go on after suspend, a halt or a deployment that did not work
 //	       --plan ID       let exactly this plan pass the guards
+//	       --secrets KEY   write an object's secrets again
 //
 // Other: schema, completion, version.
 //

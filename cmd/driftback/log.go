@@ -114,6 +114,9 @@ func (r *redactor) text(s string) string {
 	return r.replacer.Replace(s)
 }
 
+// conceal returns s without secrets, and without what has the shape of one that nobody told us.
+func (r *redactor) conceal(s string) string { return credential.Conceal(r.text(s)) }
+
 // withheldAnswer stands for a text of a platform that is not repeated.
 const withheldAnswer = "(the answer is withheld: it looks like a credential)"
 
@@ -132,7 +135,7 @@ func (r *redactor) answer(s string) string {
 	return s
 }
 
-// A redactHandler removes secrets from the message and from every attribute
+// A redactHandler removes secrets, and what has the shape of one, from the message and from every attribute
 // before the handler beneath escapes anything.
 type redactHandler struct {
 	slog.Handler
@@ -140,7 +143,7 @@ type redactHandler struct {
 }
 
 func (h redactHandler) Handle(ctx context.Context, r slog.Record) error {
-	clean := slog.NewRecord(r.Time, r.Level, h.redact.text(r.Message), r.PC)
+	clean := slog.NewRecord(r.Time, r.Level, h.redact.conceal(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		clean.AddAttrs(h.attr(a))
 		return true
@@ -164,7 +167,7 @@ func (h redactHandler) attr(a slog.Attr) slog.Attr {
 	a.Value = a.Value.Resolve()
 	switch a.Value.Kind() {
 	case slog.KindString:
-		a.Value = slog.StringValue(h.redact.text(a.Value.String()))
+		a.Value = slog.StringValue(h.redact.conceal(a.Value.String()))
 	case slog.KindGroup:
 		group := a.Value.Group()
 		out := make([]slog.Attr, len(group))
@@ -174,7 +177,7 @@ func (h redactHandler) attr(a slog.Attr) slog.Attr {
 		a.Value = slog.GroupValue(out...)
 	case slog.KindAny:
 		// An error or a struct may hold a secret anywhere: it is logged as its text.
-		a.Value = slog.StringValue(h.redact.text(fmt.Sprint(a.Value.Any())))
+		a.Value = slog.StringValue(h.redact.conceal(fmt.Sprint(a.Value.Any())))
 	}
 	return a
 }

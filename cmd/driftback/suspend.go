@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors/resource"
 )
 
 func (c *cli) suspendCommand() *cobra.Command {
@@ -35,14 +36,16 @@ func (c *cli) suspendCommand() *cobra.Command {
 
 func (c *cli) resumeCommand() *cobra.Command {
 	var plan string
+	var secrets []string
 	cmd := &cobra.Command{
-		Use:   "resume ENVIRONMENT [--plan ID]",
+		Use:   "resume ENVIRONMENT [--plan ID | --secrets KEY]",
 		Short: "Go on after suspend, a halt or a deployment that did not work",
 		Long: `Go on: ends a suspension, tries again what is held because it did not work, and accepts what an environment
 was halted for (history was rewritten, another tenant answers). What is accepted is what this command
 shows: if it has changed again, the environment stays halted.
 
-With --plan, nothing of that happens: exactly the plan with this id may pass the guards, within an hour.`,
+With --plan, nothing of that happens: exactly the plan with this id may pass the guards, within an hour. With
+--secrets, the secrets of an object are written to the platform, whatever they are there by now.`,
 		Example:           "  driftback resume prod\n  driftback resume prod --plan d992fe8a331e",
 		GroupID:           "act",
 		Args:              c.takes(1, 1),
@@ -51,6 +54,11 @@ With --plan, nothing of that happens: exactly the plan with this id may pass the
 			return c.look(cmd.Context(), args[0], func(r *reconciler.Reconciler, report reconciler.Report) error {
 				q := reconciler.Request{Do: reconciler.DoResume, By: actingUser()}
 				switch {
+				case len(secrets) > 0:
+					var err error
+					if q, err = secretsRequest(report, secrets); err != nil {
+						return fmt.Errorf("resume %s: %w", args[0], err)
+					}
 				case plan != "" && plan != report.PlanID && !slices.Contains(report.Overrides, plan):
 					return fmt.Errorf("resume %s --plan %s: the plan is another one by now; driftback plan %[1]s shows it", args[0], plan)
 				case plan != "":
@@ -67,7 +75,29 @@ With --plan, nothing of that happens: exactly the plan with this id may pass the
 		},
 	}
 	cmd.Flags().StringVar(&plan, "plan", "", "let the plan with this id pass the guards")
+	cmd.Flags().StringArrayVar(&secrets, "secrets", nil, "write the secrets of the object with this key; may be repeated")
+	cmd.MarkFlagsMutuallyExclusive("plan", "secrets")
 	return cmd
+}
+
+// secretsRequest asks to write the secrets of objects that Git has.
+func secretsRequest(r reconciler.Report, keys []string) (reconciler.Request, error) {
+	q := reconciler.Request{Do: reconciler.DoSecrets, By: actingUser(), Keys: map[resource.Key]resource.Hash{}}
+	for _, s := range keys {
+		k, err := resource.ParseKey(s)
+		if err != nil {
+			return q, err
+		}
+		want, err := r.Want(k)
+		if err != nil {
+			return q, err
+		}
+		if want == nil {
+			return q, fmt.Errorf("%s is not in Git", k)
+		}
+		q.Keys[k] = want.Spec.Hash()
+	}
+	return q, nil
 }
 
 // file files a request that concerns no particular object.

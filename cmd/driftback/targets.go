@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -80,6 +83,27 @@ func (w *workspace) secret(ctx context.Context, env, name string) (string, error
 	return v, nil
 }
 
+// fingerprints returns the keyed fingerprint of an environment's secrets: an HMAC, so that nobody who reads the repository can
+// try guesses. It is nil without a key.
+func (w *workspace) fingerprints(ctx context.Context, env string) (func(name string) (string, error), error) {
+	if !w.config.FingerprintKey.isSet() {
+		return nil, nil
+	}
+	key, err := w.secrets.resolve(ctx, w.config.FingerprintKey)
+	if err != nil {
+		return nil, fmt.Errorf("fingerprintKey: %w", err)
+	}
+	return func(name string) (string, error) {
+		value, err := w.secret(ctx, env, name)
+		if err != nil {
+			return "", err
+		}
+		h := hmac.New(sha256.New, []byte(key))
+		fmt.Fprintf(h, "%q %q %q", env, name, value)
+		return hex.EncodeToString(h.Sum(nil)[:16]), nil
+	}, nil
+}
+
 // A setup says how a reconciler is to be made from the workspace.
 type setup struct {
 	metrics  *metrics.Metrics
@@ -106,7 +130,11 @@ func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (r *
 			closed[name] = err
 			continue
 		}
-		rs = append(rs, e.reconciled(name, t, s.settled))
+		one := e.reconciled(name, t, s.settled)
+		if one.Fingerprint, err = w.fingerprints(ctx, name); err != nil {
+			return nil, nil, err
+		}
+		rs = append(rs, one)
 	}
 	r, err = reconciler.New(reconciler.Config{
 		Store:        w.store,
@@ -115,8 +143,9 @@ func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (r *
 		Logger:       w.log,
 		OnReport:     s.onReport,
 		ClaimFor:     time.Duration(w.config.Claim.For), RequestTimeout: time.Duration(w.config.Claim.Request),
-		Cache:  w.parsed(),
-		Redact: w.secrets.redact.answer,
+		Cache:   w.parsed(),
+		Redact:  w.secrets.redact.answer,
+		Conceal: w.secrets.redact.conceal,
 	})
 	return r, closed, err
 }

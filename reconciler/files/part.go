@@ -148,6 +148,9 @@ func (t *Tree) parse(p *part) error {
 	default:
 		var d *document
 		if d, f = decodeDocument(data); f == nil {
+			f = k.literalSecret(d.body)
+		}
+		if f == nil {
 			r.hash, r.bits, x = k.summary(d)
 		}
 	}

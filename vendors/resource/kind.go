@@ -54,6 +54,8 @@ type Field struct {
 	Default  any    // what absence means; canonical; left out of specs
 	Volatile bool   // computed by the platform: dropped
 	Secret   bool   // never read, written from a Secret
+	// Resent secrets must be part of every write, because the platform forgets one that is left out.
+	Resent bool
 	// Immutable fields can be set on creation only.
 	Immutable bool
 	// Operational fields are observed and alerted on, never deployed unless asked.
