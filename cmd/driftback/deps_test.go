@@ -50,6 +50,7 @@ var rows = []row{
 	{pkg: "reconciler/rules", may: "vendors/resource", never: pure},
 	{pkg: "reconciler/command", may: "vendors/resource", never: pure},
 	{pkg: "metrics"},
+	{pkg: "gitstore/forge/github", may: "gitstore/forge", tests: "gitstore/forge/forgetest gitstore/forge/github/githubtest", never: []string{goGit, promPath}},
 	{pkg: "gitstore/forge/github/githubtest", tests: "gitstore/forge/forgetest", never: []string{goGit}},
 	{pkg: "gitstore/forge/local", may: "gitstore gitstore/forge", tests: "gitstore/forge/forgetest", never: []string{goGit}},
 	{pkg: "gitstore/forge/forgetest", may: "gitstore/forge", never: []string{goGit}},
