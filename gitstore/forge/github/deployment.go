@@ -49,7 +49,8 @@ func (f *Forge) deployment(ctx context.Context, d forge.Deployment) (found int64
 		o.ListOptions = page
 		list, res, err := f.client.Repositories.ListDeployments(ctx, f.owner, f.repo, &o)
 		for _, has := range list {
-			if payloadOf(has.Payload).ID == d.ID && has.GetCreator().GetLogin() == me && (found == 0 || has.GetID() < found) {
+			ours := payloadOf(has.Payload).ID == d.ID && has.GetEnvironment() == d.Environment && has.GetCreator().GetLogin() == me
+			if ours && (found == 0 || has.GetID() < found) {
 				found = has.GetID()
 			}
 		}

@@ -93,21 +93,21 @@ func (l *limits) RoundTrip(req *http.Request) (*http.Response, error) {
 		res, err := l.o.Transport.RoundTrip(again)
 		l.count(req.Method, res)
 		limited := l.learn(req, res)
-		if try == tries || ctx.Err() != nil || req.Body != nil && req.GetBody == nil {
-			return res, err
-		}
-		pause, ok := time.Duration(0), false
+		last := try == tries || ctx.Err() != nil || req.Body != nil && req.GetBody == nil
+		var pause time.Duration
 		switch {
 		case limited != nil: // it was not carried out
-			pause, ok = limited.Until.Sub(l.o.Now()), true
-		case isRead(req) && (err != nil || res.StatusCode >= 500 && res.StatusCode != http.StatusNotImplemented):
-			pause, ok = time.Duration(try*try)*300*time.Millisecond, true
-		}
-		if !ok || pause > l.o.MaxWait {
-			return res, err
-		}
-		if res != nil {
 			_ = res.Body.Close()
+			if pause = limited.Until.Sub(l.o.Now()); last || pause > l.o.MaxWait {
+				return nil, limited
+			}
+		case last || !isRead(req) || err == nil && (res.StatusCode < 500 || res.StatusCode == http.StatusNotImplemented):
+			return res, err
+		default:
+			pause = time.Duration(try*try) * 300 * time.Millisecond
+			if res != nil {
+				_ = res.Body.Close()
+			}
 		}
 		if err := l.o.Wait(ctx, pause); err != nil {
 			return nil, err
