@@ -43,6 +43,7 @@ type HistoryOptions struct {
 	Key         resource.Key // zero tells of all objects
 	Limit       int          // most commits that are looked back over on each of the two branches; default 500
 	Prefix      string       // of refs of ours; default driftback
+	StateBranch bool         // as Config.StateBranch
 }
 
 // History tells deployments, undos, holds and edits by hand, newest first, from Git alone: from the history of the state ref and
@@ -55,7 +56,7 @@ func History(s *gitstore.Store, o HistoryOptions) ([]Event, error) {
 		o.Prefix = "driftback"
 	}
 	c := chronicle{s: s, o: o}
-	r := newRefs(o.Prefix, o.Environment, "")
+	r := newRefs(o.Prefix, o.StateBranch, o.Environment, "")
 	if err := c.deployments(s.Refs()[r.state]); err != nil {
 		return nil, fmt.Errorf("history of %s: %w", r.state, err)
 	}

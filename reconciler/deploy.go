@@ -310,7 +310,7 @@ func (p *pass) liveUpdate(message string) ([]gitstore.Update, treeAt, error) {
 	if err != nil || len(e) == 0 {
 		return nil, p.live, err
 	}
-	c, err := p.writeCommit(p.live.commit, e, gitstore.Signature{}, message+"\n\n"+report.Trailers(p.Name)+"\n")
+	c, err := p.writeCommit(p.live.commit, e, gitstore.Signature{}, p.r.unbuilt(message+"\n\n"+report.Trailers(p.Name)+"\n"))
 	if err != nil {
 		return nil, p.live, err
 	}

@@ -36,6 +36,7 @@ type loop struct {
 	watch    *counted // between the reconciler and the remote; nil for none
 	url      string   // of a repository on disk, instead of remote
 	cache    reconciler.Cache
+	adjust   func(*reconciler.Config) // of what restart makes; nil for nothing
 }
 
 const (
@@ -106,7 +107,11 @@ func (l *loop) restart() {
 	store := l.open()
 	f, err := local.Open(store, local.Options{Now: l.Now, User: "driftback <driftback@example.invalid>"})
 	require.NoError(l, err)
-	l.r, err = reconciler.New(reconciler.Config{Store: store, Forge: f, Clock: l, Environments: []reconciler.Environment{l.env}, Jitter: func() float64 { return 0 }, Cache: l.cache})
+	c := reconciler.Config{Store: store, Forge: f, Clock: l, Environments: []reconciler.Environment{l.env}, Jitter: func() float64 { return 0 }, Cache: l.cache}
+	if l.adjust != nil {
+		l.adjust(&c)
+	}
+	l.r, err = reconciler.New(c)
 	require.NoError(l, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
@@ -73,7 +74,7 @@ func (p *pass) pushClaim(ctx context.Context) error {
 	}
 	was.journal.Owner, was.journal.Deadline = p.st.journal.Owner, p.st.journal.Deadline
 	e := gitstore.Edit{deploymentFile: marshal(was.journal)}
-	c, err := p.writeCommit(p.st.tip, e, gitstore.Signature{}, stateSubject+"claim\n")
+	c, err := p.writeCommit(p.st.tip, e, gitstore.Signature{}, p.r.unbuilt(stateSubject+"claim\n"))
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (p *pass) stateCommit(why string, extra gitstore.Edit) (gitstore.Commit, gi
 	if len(e) == 0 {
 		return gitstore.Commit{}, nil, nil
 	}
-	c, err := p.writeCommit(p.st.tip, e, gitstore.Signature{}, stateSubject+why+"\n")
+	c, err := p.writeCommit(p.st.tip, e, gitstore.Signature{}, p.r.unbuilt(stateSubject+why+"\n"))
 	return c, e, err
 }
 
@@ -184,6 +185,16 @@ func (p *pass) writeCommit(base gitstore.ID, e gitstore.Edit, author gitstore.Si
 		author.When = p.r.c.Clock.Now()
 	}
 	return p.store.Write(base, parents, e, author, msg)
+}
+
+// unbuilt is the message of a commit of a live branch or a state: where asked for, with a paragraph after the subject
+// that GitHub and others take for a request to run nothing. Trailers stay last.
+func (r *Reconciler) unbuilt(msg string) string {
+	if !r.c.SkipCI {
+		return msg
+	}
+	subject, rest, _ := strings.Cut(msg, "\n")
+	return subject + "\n\n[skip ci]\n" + rest
 }
 
 // flush writes what is left of the working state at the end of a pass. Ids alone

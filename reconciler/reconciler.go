@@ -96,6 +96,12 @@ type Config struct {
 	Cache Cache
 	// Prefix of branches and refs of ours; default driftback.
 	Prefix string
+	// StateBranch keeps the states in branches, refs/heads/driftback/state/ENV, where a forge's rules for branches
+	// can protect them; by default in refs/driftback/state/ENV, which nobody sees.
+	StateBranch bool
+	// SkipCI asks the forge's CI, in the commits' messages, to leave the live branches and the states alone: nothing
+	// in them is anybody's to build.
+	SkipCI bool
 }
 
 // A Cache keeps bytes by name between runs of the program. Losing them costs time only.
@@ -223,7 +229,7 @@ func newEnvironment(r *Reconciler, e Environment) (*environment, error) {
 		env.schemas[k.Kind] = k.Schema()
 		env.raw[k.Kind] = k.Raw
 	}
-	env.refs = newRefs(r.c.Prefix, e.Name, e.Branch)
+	env.refs = newRefs(r.c.Prefix, r.c.StateBranch, e.Name, e.Branch)
 	own, shared := "environments/"+e.Name, "shared"
 	if e.Path != "" {
 		own, shared = e.Path+"/"+own, e.Path+"/"+shared
@@ -268,16 +274,20 @@ func (e *environment) isRaw(k resource.Kind) bool { return e.raw[k] }
 type refs struct {
 	tracked string // refs/heads/main
 	live    string // refs/heads/live/prod
-	state   string // refs/driftback/state/prod
+	state   string // refs/driftback/state/prod, or below refs/heads/
 	drift   string // driftback/drift/prod: a branch, without refs/heads/
 	revert  string // driftback/revert/prod: what branches that take something back begin with
 }
 
-func newRefs(prefix, env, branch string) refs {
+func newRefs(prefix string, stateBranch bool, env, branch string) refs {
+	states := "refs/"
+	if stateBranch {
+		states = "refs/heads/"
+	}
 	return refs{
 		tracked: "refs/heads/" + branch,
 		live:    "refs/heads/live/" + env,
-		state:   "refs/" + prefix + "/state/" + env,
+		state:   states + prefix + "/state/" + env,
 		drift:   prefix + "/drift/" + env,
 		revert:  prefix + "/revert/" + env,
 	}

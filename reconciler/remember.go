@@ -42,7 +42,7 @@ func (p *pass) remember(ctx context.Context) error {
 		}
 		author := p.author(g.by)
 		author.When = g.by.When
-		c, err := p.writeCommit(at.commit, e, author, report.CommitMessage(p.Name, objects))
+		c, err := p.writeCommit(at.commit, e, author, p.r.unbuilt(report.CommitMessage(p.Name, objects)))
 		if err != nil {
 			return fmt.Errorf("remember: %w", err)
 		}

@@ -51,7 +51,7 @@ func (e *environment) amend(ctx context.Context, why string, edit func(*state) (
 		if err != nil || len(ed) == 0 {
 			return err
 		}
-		c, err := p.writeCommit(tip, ed, gitstore.Signature{}, stateSubject+why+"\n")
+		c, err := p.writeCommit(tip, ed, gitstore.Signature{}, p.r.unbuilt(stateSubject+why+"\n"))
 		if err != nil {
 			return err
 		}
