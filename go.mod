@@ -27,7 +27,7 @@ require (
 	golang.org/x/time v0.16.0
 )
 
-require github.com/getkin/kin-openapi v0.153.0
+require github.com/gorilla/mux v1.8.0 // indirect
 
 require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect
