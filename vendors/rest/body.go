@@ -249,11 +249,7 @@ func (w *writer) body(a resource.Action, after resource.Resource, live Object, l
 		out[key] = v
 	}
 	if live != nil {
-		for _, path := range append(slices.Clone(o.Echo), k.Guard.Body) {
-			if v, ok := at(live, path); ok && path != "" {
-				put(out, path, v)
-			}
-		}
+		carry(out, live, append(slices.Clone(o.Echo), k.Guard.Body))
 	}
 	if k.Hooks.Body != nil {
 		if err := k.Hooks.Body(a, live, out); err != nil {

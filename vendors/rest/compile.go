@@ -25,8 +25,8 @@ type kind struct {
 	// inParent says that an id is unique in its parent only. The engine's id is then PARENT/ID.
 	inParent bool
 	gone     []match
-	// reads says that a listing does not show everything.
-	reads bool
+	// reads says that a listing does not show everything, always that it does not even show when that moves.
+	reads, always bool
 }
 
 // A node is a place in objects of a kind, as the platform writes them; inside of a Text, as that
@@ -208,6 +208,9 @@ func (k *kind) compile(place map[resource.Kind]int) {
 		k.gone = append(k.gone, match{strings.Split(g.Path, "."), g})
 	}
 	k.reads = k.Detail || len(k.Parts) > 0 || k.Hooks.Read != nil
+	for _, part := range k.Parts {
+		k.always = k.always || len(part.Moved) == 0
+	}
 	k.tree(place)
 	k.describe(place)
 	k.schema = k.info.Schema()

@@ -31,8 +31,8 @@ type Driver struct {
 	tenant string
 	pass   uint32
 	bare   *resource.Snapshot // of the index
-	full   time.Time          // when all managed kinds had been listed last
-	until  time.Time          // up to when the platform's own record of changes was read
+	full   time.Time          // when a reading of everything began last
+	until  time.Time          // up to when changes are known
 	wrote  map[target]time.Time
 }
 

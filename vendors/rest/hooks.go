@@ -20,7 +20,8 @@ type Object = map[string]any
 // the client only, which keeps the budget; errors carry the classes of vendors.
 type Hooks struct {
 	// Read completes an object that was read or listed, and may change it in place. Of what is listed it is
-	// called only for what moved since the listing before, as the listing shows it (see Kind.Moved).
+	// called only for what moved since the listing before, as the listing shows it (see Kind.Moved). ErrMissing says that
+	// the object is not there.
 	Read func(ctx context.Context, c *Client, id string, o Object) error
 	// Body may change in place what a creation or an update is about to send. live is nil for a creation.
 	Body func(a resource.Action, live, body Object) error

@@ -30,6 +30,9 @@ type table struct {
 	inserts int       // since it was
 	listed  time.Time // the last complete listing, or of names; zero is never
 	pages   int       // that it took
+	failed  bool      // the last listing was not complete
+	// unread are the objects that could not be read when they were listed last, by id.
+	unread map[ident]string
 	// lost are ids that others refer to and that lead nowhere.
 	lost map[ident]struct{}
 	// moved are objects that this kind may refer to, and whose name is another than when it was read last.
@@ -57,7 +60,7 @@ func newIndex(kinds []*kind) *index {
 	x := &index{tables: map[resource.Kind]*table{}}
 	for _, k := range kinds {
 		x.tables[k.Kind.Kind] = &table{
-			k: k, x: x, byID: map[ident]int32{}, aliases: map[ident]int32{}, lost: map[ident]struct{}{},
+			k: k, x: x, byID: map[ident]int32{}, aliases: map[ident]int32{}, lost: map[ident]struct{}{}, unread: map[ident]string{},
 			moved: map[target]struct{}{}, touched: map[string]struct{}{}, twice: map[string]struct{}{},
 		}
 	}
@@ -173,6 +176,7 @@ func (t *table) put(id ident, name string, o *resource.Origin, d digest, h resou
 		e.origin = o
 	}
 	e.hash, e.digest = h, d
+	delete(t.unread, id)
 	return i
 }
 
@@ -200,6 +204,7 @@ func (t *table) remove(i int32) {
 	}
 	t.tell(e.id)
 	delete(t.byID, e.id)
+	delete(t.unread, e.id)
 	for id, to := range t.aliases { // few kinds have any
 		if to == i {
 			delete(t.aliases, id)

@@ -22,7 +22,8 @@ type pass struct {
 	asked   []*kind
 	pending map[resource.Kind]bool // still to be listed
 	begun   time.Time
-	brief   bool // no bodies are wanted
+	until   time.Time // up to when the platform's record of changes was read; zero where it was not
+	brief   bool      // no bodies are wanted
 
 	mu       sync.Mutex
 	bodies   resource.Overlay // of what the caller does not know by its hash
@@ -33,6 +34,8 @@ type pass struct {
 	refs     []openRef
 	requests int
 	objects  int
+	current  resource.Kind         // being listed
+	expected map[resource.Kind]int // requests for those to be listed, as far as is known
 }
 
 // An item is an object as a listing or an answer shows it.
@@ -73,12 +76,18 @@ func (d *Driver) Observe(ctx context.Context, r vendors.Request) (*resource.Snap
 		return nil, fmt.Errorf("observe: %w", err)
 	}
 	p := d.newPass(r.Known)
-	names := p.choose(r.Kinds)
 	d.x.mu.Lock()
 	d.x.compare(r.Known)
 	d.x.mu.Unlock()
-	if err := p.listAll(ctx, names); err != nil {
+	kinds := p.choose(r.Kinds)
+	if r.Kinds == nil {
+		kinds = p.narrow(ctx, kinds)
+	}
+	if err := p.listAll(ctx, kinds); err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
+	}
+	if r.Kinds == nil {
+		p.remember()
 	}
 	return p.snapshot(tenant)
 }
@@ -86,7 +95,7 @@ func (d *Driver) Observe(ctx context.Context, r vendors.Request) (*resource.Snap
 func (d *Driver) newPass(known *resource.Snapshot) *pass {
 	return &pass{
 		d: d, known: known, pending: map[resource.Kind]bool{}, begun: d.o.Clock.Now(), bodies: resource.Overlay{},
-		unknown: map[resource.Key]string{}, troubles: map[resource.Kind][]string{}, failed: map[resource.Kind]error{},
+		expected: map[resource.Kind]int{}, unknown: map[resource.Key]string{}, troubles: map[resource.Kind][]string{}, failed: map[resource.Kind]error{},
 	}
 }
 
@@ -129,12 +138,22 @@ func (p *pass) choose(kinds []resource.Kind) []*kind {
 // listAll lists the kinds. Only the end of ctx is an error; a kind that cannot be read fails alone.
 func (p *pass) listAll(ctx context.Context, kinds []*kind) error {
 	for _, k := range kinds {
-		if err := p.list(ctx, k); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		p.expect(k)
+	}
+	for _, k := range kinds {
+		p.mu.Lock()
+		p.current = k.Kind.Kind
+		p.mu.Unlock()
+		err := p.list(ctx, k)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
 			p.failed[k.Kind.Kind] = err
 		}
+		p.d.x.mu.Lock()
+		p.d.x.tables[k.Kind.Kind].failed = err != nil
+		p.d.x.mu.Unlock()
 		delete(p.pending, k.Kind.Kind)
 	}
 	return p.finish(ctx)
@@ -181,7 +200,13 @@ func (p *pass) single(ctx context.Context, k *kind) error {
 	if err != nil {
 		return err
 	}
-	return p.take(ctx, item{k: k, o: f.o, etag: f.etag, id: f.id, ident: identOf([]byte(f.id)), complete: true, pass: p.d.nextPass()})
+	err = p.take(ctx, item{k: k, o: f.o, etag: f.etag, id: f.id, ident: identOf([]byte(f.id)), complete: true, pass: p.d.nextPass()})
+	if err == nil {
+		p.d.x.mu.Lock()
+		p.d.x.tables[k.Kind.Kind].listed = p.d.o.Clock.Now()
+		p.d.x.mu.Unlock()
+	}
+	return err
 }
 
 // A disagreement is a listing that does not hold as many objects as it says.
@@ -232,6 +257,7 @@ func (p *pass) listing(ctx context.Context, k *kind, l Listing, of parent, moved
 		if out.total >= 0 {
 			total = out.total
 		}
+		p.tell(k, requests, out)
 		p.count(out.found)
 		return out, p.takeAll(ctx, g.items)
 	})
@@ -299,7 +325,7 @@ func (g *gathering) entity(t *table, digest digest, raw []byte) {
 			g.double++
 			return
 		}
-		same := e.digest == digest && digest != 0 && !w.hit
+		same := e.digest == digest && digest != 0 && !w.hit && (!w.k.always || e.gone)
 		if same && (e.gone || !w.k.managed || (e.same || g.p.brief) && !e.hash.IsZero()) && !g.p.d.settling(w.k, id) {
 			e.pass = g.pass
 			return
@@ -351,10 +377,6 @@ func (p *pass) take(ctx context.Context, it item) error {
 			return p.unreadable(ctx, it, err)
 		}
 	}
-	pending := p.pending
-	if it.again {
-		pending = nil
-	}
 	if !k.managed {
 		name, err := d.nameOf(ctx, k, it.parent.id, it.o)
 		if err != nil {
@@ -363,7 +385,7 @@ func (p *pass) take(ctx context.Context, it item) error {
 		p.note(it, reading{name: name})
 		return nil
 	}
-	r, err := k.read(it.o, it.parent.name, d.namer(ctx, pending))
+	r, err := k.read(it.o, it.parent.name, p.namer(ctx, it.again))
 	if err != nil {
 		return p.unreadable(ctx, it, err)
 	}
@@ -386,6 +408,24 @@ func (p *pass) take(ctx context.Context, it item) error {
 	}
 	p.note(it, r)
 	return nil
+}
+
+// namer returns what tells names in this pass. What could not be listed is not asked for one by one.
+func (p *pass) namer(ctx context.Context, again bool) namer {
+	pending := p.pending
+	if again {
+		pending = nil
+	}
+	tell := p.d.namer(ctx, pending)
+	return func(kind resource.Kind, id string) (string, bool, bool, error) {
+		if failed := p.failed[kind]; failed != nil {
+			if name, ok := p.d.x.name(kind, id); ok {
+				return name, true, false, nil
+			}
+			return "", false, false, fmt.Errorf("refers to a %s, and they cannot be read: %w", kind, failed)
+		}
+		return tell(kind, id)
+	}
 }
 
 // completeItem reads what the listing does not show, and the object itself where the listing may be stale.
@@ -450,6 +490,7 @@ func (p *pass) unreadable(ctx context.Context, it item, cause error) error {
 	if i >= 0 {
 		t.entries[i].digest, t.entries[i].pass = 0, it.pass
 	}
+	t.unread[it.ident] = it.id
 	d.x.mu.Unlock()
 	if name == "" {
 		return fmt.Errorf("%s: %w", it.id, errors.Join(cause, err))
@@ -528,12 +569,4 @@ func (p *pass) forget(k *kind, id ident) {
 	if i, ok := t.byID[id]; ok {
 		t.remove(i)
 	}
-}
-
-// count tells how far the pass has come.
-func (p *pass) count(objects int) {
-	p.mu.Lock()
-	p.requests++
-	p.objects += objects
-	p.mu.Unlock()
 }

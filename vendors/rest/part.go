@@ -66,20 +66,14 @@ func (w *change) document(ctx context.Context, part Part, id string, live Object
 		}
 	}
 	if old, ok := live[part.Field].(map[string]any); ok && isMap {
-		for _, path := range append(slices.Clone(part.Put.Echo), part.Guard.Body) {
-			if v, ok := at(old, path); ok && path != "" {
-				put(m, path, v)
-			}
-		}
-	} else if part.Guard.Body != "" && isMap {
+		carry(m, old, append(slices.Clone(part.Put.Echo), part.Guard.Body))
+	} else if isMap && (part.Guard.Body != "" || len(part.Put.Echo) > 0) {
 		// A new object has a document already, with a version of its own.
 		a, err := w.d.c.Do(ctx, part.Get.request("get", w.k.vars(id), nil))
 		if err == nil {
 			var o Object
 			if err = a.JSON(&o); err == nil {
-				if v, ok := at(o, part.Guard.Body); ok {
-					put(m, part.Guard.Body, v)
-				}
+				carry(m, o, append(slices.Clone(part.Put.Echo), part.Guard.Body))
 			}
 		}
 		if err != nil && !errors.Is(err, ErrMissing) {
@@ -89,6 +83,15 @@ func (w *change) document(ctx context.Context, part Part, id string, live Object
 	r.Repeat = part.Guard.Body != "" || r.Method == http.MethodPut
 	_, err = w.d.c.Do(ctx, r)
 	return err
+}
+
+// carry copies what stands at the paths.
+func carry(to, from Object, paths []string) {
+	for _, path := range paths {
+		if v, ok := at(from, path); ok && path != "" {
+			put(to, path, v)
+		}
+	}
 }
 
 // whole writes a list at once.

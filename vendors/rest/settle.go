@@ -79,9 +79,9 @@ func (p *pass) snapshot(tenant string) (*resource.Snapshot, error) {
 			errs = append(errs, err)
 		}
 	}
-	for k, err := range p.failed {
+	for k, err := range p.failed { // what refers to it and cannot do without has been told
 		if !slices.ContainsFunc(p.asked, func(a *kind) bool { return a.Kind.Kind == k }) {
-			errs = append(errs, fmt.Errorf("observe %s, for its names: %w", k, err))
+			d.o.Logger.Debug("names cannot be read", "kind", k, "error", err)
 		}
 	}
 	bare := d.settle(scope)
