@@ -47,17 +47,35 @@ func (d *Driver) apply(ctx context.Context, c resource.Change) (resource.Resourc
 			return resource.Resource{}, err
 		}
 	}
-	done, err := w.compare(ctx)
+	err := w.make(ctx)
+	for try := 1; try < maxApply && lost(err) && ctx.Err() == nil; try++ {
+		// Nobody knows whether it was written. It is looked at again, once a stale reading is no longer to be feared.
+		if ended := d.o.Clock.Sleep(ctx, max(k.Settle, d.c.backoff(try))); ended != nil {
+			return resource.Resource{}, errors.Join(err, ended)
+		}
+		again := w.make(ctx)
+		if errors.Is(again, vendors.ErrConflict) && errors.Is(err, errHalf) {
+			break // with what we have written ourselves
+		}
+		err = again
+	}
 	if err != nil {
 		return resource.Resource{}, err
 	}
-	if done {
-		return w.stored(), nil
-	}
-	if err := w.write(ctx); err != nil {
-		return resource.Resource{}, err
-	}
 	return w.stored(), nil
+}
+
+// maxApply is how often a change is begun whose answer was lost.
+const maxApply = 3
+
+// make compares and writes.
+func (w *change) make(ctx context.Context) error {
+	w.live = nil
+	done, err := w.compare(ctx)
+	if err != nil || done {
+		return err
+	}
+	return w.write(ctx)
 }
 
 // can reports whether the platform can make the change.

@@ -1,8 +1,10 @@
 package rest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -33,6 +35,14 @@ type server struct {
 	// denied collections answer 403, hidden objects 500.
 	denied map[string]bool
 	hidden map[string]bool
+	stale  map[string][]map[string]any // what listings still show
+}
+
+// readAll returns the body of a request, which can be read again.
+func readAll(r *http.Request) string {
+	b, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return string(b)
 }
 
 func newServer(t testing.TB) *server {
@@ -140,7 +150,11 @@ func (s *server) find(c, id string) map[string]any {
 func (s *server) list(w http.ResponseWriter, r *http.Request, c string) {
 	q := r.URL.Query()
 	var all []map[string]any
-	for _, o := range s.objects[c] {
+	listed := s.objects[c]
+	if old, ok := s.stale[c]; ok {
+		listed = old
+	}
+	for _, o := range listed {
 		if peer := q.Get("hasPeer"); peer != "" && fmt.Sprint(o["peer"] == true) != peer {
 			continue
 		}

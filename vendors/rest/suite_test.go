@@ -1,12 +1,18 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
@@ -237,7 +243,7 @@ func (h hand) fail(k resource.Kind) error {
 func open(t testing.TB, s *server, o Options) *Driver {
 	o.BaseURL = s.URL
 	if o.Clock == nil {
-		o.Clock = quickClock{}
+		o.Clock = quickClock{new(atomic.Int64)}
 	}
 	d, err := New(smallPlatform(), o)
 	if err != nil {
@@ -246,8 +252,15 @@ func open(t testing.TB, s *server, o Options) *Driver {
 	return d
 }
 
-// quickClock does not wait.
-type quickClock struct{ vendors.SystemClock }
+// quickClock passes when it is waited for.
+type quickClock struct{ waited *atomic.Int64 }
+
+func (c quickClock) Now() time.Time { return time.Now().Add(time.Duration(c.waited.Load())) }
+
+func (c quickClock) Sleep(ctx context.Context, d time.Duration) error {
+	c.waited.Add(int64(d))
+	return ctx.Err()
+}
 
 func ref(kind resource.Kind, name string) resource.Ref {
 	return resource.Ref{Key: resource.Key{Kind: kind, Name: name}}
@@ -325,14 +338,43 @@ func TestDriver(t *testing.T) {
 	})
 }
 
+// guarded are the objects with a version, for which the suite counts steps.
+var guarded = regexp.MustCompile("^/api/(schedules|tables)/[^/]+$")
+
+// TestDriverWithFaults is the suite on a platform that refuses a tenth of all requests as too many, fails another and
+// loses a third one's answer.
+func TestDriverWithFaults(t *testing.T) {
+	vendortest.Run(t, vendortest.Fixture{
+		Open: func(t *testing.T) vendortest.Platform {
+			var mu sync.Mutex
+			rnd := rand.New(rand.NewPCG(1, uint64(len(t.Name()))))
+			return platform(t, func(r *http.Request, after bool) (int, http.Header) {
+				mu.Lock()
+				defer mu.Unlock()
+				switch n := rnd.IntN(10); {
+				case !after && n == 0:
+					return 429, http.Header{"Retry-After": {"1"}}
+				case !after && n == 1:
+					return 503, nil
+				case after && n == 0 && !(r.Method[0] == 'P' && guarded.MatchString(r.URL.Path)):
+					// Where several write at once, nobody can tell afterwards whose step it was that got lost.
+					return -1, nil
+				}
+				return 0, nil
+			})
+		},
+		Objects: objects,
+	})
+}
+
 func platform(t *testing.T, fault func(*http.Request, bool) (int, http.Header)) vendortest.Platform {
 	s := newServer(t)
 	seed(s)
 	s.fault = fault
 	h := hand{s}
 	return vendortest.Platform{
-		Driver: open(t, s, Options{}).Vendor(),
-		Again:  func() vendors.Driver { return open(t, s, Options{}).Vendor() },
+		Driver: open(t, s, Options{MaxTries: 20}).Vendor(),
+		Again:  func() vendors.Driver { return open(t, s, Options{MaxTries: 20}).Vendor() },
 		Hand:   vendortest.Hand{Put: h.put, Delete: h.delete, Rename: h.rename, Fail: h.fail},
 	}
 }
