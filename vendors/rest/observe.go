@@ -25,6 +25,7 @@ type pass struct {
 	until   time.Time // up to when the platform's record of changes was read; zero where it was not
 	brief   bool      // no bodies are wanted
 
+	telling  sync.Mutex // held while progress is told, before mu
 	mu       sync.Mutex
 	bodies   resource.Overlay // of what the caller does not know by its hash
 	unknown  map[resource.Key]string

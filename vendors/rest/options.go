@@ -47,7 +47,7 @@ type Options struct {
 	// OnRequest hears of every request that was sent: what for (list, get, create, update, delete, token, …), the
 	// status of the answer (0 where none came), and how long it took.
 	OnRequest func(operation string, status int, took time.Duration)
-	// OnProgress hears of a full reading as it goes on, at most once a page.
+	// OnProgress hears of a reading as it goes on, with every request of it and never twice at once.
 	OnProgress func(Progress)
 }
 

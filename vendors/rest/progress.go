@@ -33,6 +33,8 @@ func (p *pass) tell(k *kind, requests int, said page) {
 
 // count counts a request and the objects that it showed, and tells how far the pass has come.
 func (p *pass) count(objects int) {
+	p.telling.Lock()
+	defer p.telling.Unlock()
 	p.mu.Lock()
 	p.requests++
 	p.objects += objects
