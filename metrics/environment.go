@@ -88,6 +88,14 @@ func (m *Metrics) Held(env string, byGate map[string]int) {
 	replace(m.held, env, counted(byGate))
 }
 
+// Fights sets how many objects are left alone because somebody else keeps changing them back.
+func (m *Metrics) Fights(env string, n int) {
+	if m == nil {
+		return
+	}
+	m.fights.WithLabelValues(env).Set(float64(n))
+}
+
 // Suspended sets whether the environment is suspended.
 func (m *Metrics) Suspended(env string, suspended bool) {
 	if m == nil {
@@ -124,7 +132,7 @@ func (m *Metrics) Forget(env string) {
 	labels := prometheus.Labels{"environment": env}
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
 		m.drifted, m.oldestDrift, m.lastReconcile, m.phaseSeconds, m.reconciles, m.deployments, m.rollbacks,
-		m.pulls, m.conflicts, m.held, m.suspended, m.pending, m.applied,
+		m.pulls, m.conflicts, m.held, m.fights, m.suspended, m.pending, m.applied,
 	} {
 		v.DeletePartialMatch(labels)
 	}

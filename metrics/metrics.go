@@ -27,6 +27,7 @@ type Metrics struct {
 	pulls          *prometheus.GaugeVec
 	conflicts      *prometheus.GaugeVec
 	held           *prometheus.GaugeVec
+	fights         *prometheus.GaugeVec
 	vendorRequests *prometheus.CounterVec
 	suspended      *prometheus.GaugeVec
 	pending        *prometheus.GaugeVec
@@ -51,6 +52,7 @@ func New(reg prometheus.Registerer) *Metrics {
 		pulls:          f.gauges("pull_requests", "Drift pull requests by state.", env, "state"),
 		conflicts:      f.gauges("conflicts", "Objects frozen until people decide.", env),
 		held:           f.gauges("held_objects", "Objects whose deployment waits for people, by what holds it.", env, "gate"),
+		fights:         f.gauges("fights", "Objects that are left alone because somebody else keeps changing them back.", env),
 		vendorRequests: f.counters("vendor_api_requests_total", "Requests to platforms.", "vendor", "operation", "code"),
 		suspended:      f.gauges("suspended", "1 while the environment is suspended.", env),
 		pending:        f.gauges("pending_commits", "Commits of the tracked branch that are not deployed yet.", env),

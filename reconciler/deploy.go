@@ -49,6 +49,7 @@ func (p *pass) deploy(ctx context.Context, g gated) error {
 		}
 	}
 	p.journalPrints(w.changes)
+	p.noteFights(w.changes)
 	if err := p.claim(); err != nil {
 		return err
 	}

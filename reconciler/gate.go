@@ -54,7 +54,7 @@ func (p *pass) checksActivation() bool {
 // gate holds back what must not be deployed, says why, and orders the rest. The report's plan
 // is all that Git wants, held or not.
 func (p *pass) gate(d Decision) (gated, error) {
-	p.report.Held, p.report.Overrides = nil, nil
+	p.report.Held, p.report.Overrides, p.report.Fights = nil, nil, 0
 	var free, protected, all []Item
 	for _, it := range d.Items {
 		if it.Verdict != Deploy && it.Verdict != Merge {

@@ -49,6 +49,9 @@ func (p *pass) heldBecause(it Item) (Gate, string) {
 			return GateFailed, fmt.Sprintf("changed by a commit that failed in deployment %s", h.Deployment)
 		}
 	}
+	if why := p.fighting(it); why != "" {
+		return GateFight, why
+	}
 	if p.resends(it) && !p.writesSecrets(it.Key) {
 		return GateSecret, fmt.Sprintf("the platform wants the secret with every write, and it may be another one there by now: `driftback resume %s --secrets %s` writes the operator's", p.Name, it.Key)
 	}

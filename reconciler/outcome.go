@@ -24,6 +24,7 @@ type Report struct {
 	Remembered int `json:"remembered,omitempty"` // changes committed to the live branch
 	Drifted    int `json:"drifted"`              // objects that live and Git do not agree on because live moved, silenced ones included
 	Conflicts  int `json:"conflicts"`
+	Fights     int `json:"fights,omitempty"` // objects that are left alone because somebody else keeps changing them back
 
 	Items       []Item       `json:"items,omitempty"`     // what the sides do not agree on after the pass
 	Plan        plan.Plan    `json:"plan,omitzero"`       // what was, or would be, deployed

@@ -103,6 +103,7 @@ func (p *pass) answer(q Request) error {
 	case DoResume:
 		d.Suspended = nil
 		d.Holds = nil
+		p.st.seen.Fights = nil
 	case DoOverride:
 		until := q.Until
 		if until.IsZero() {

@@ -64,6 +64,8 @@ type seen struct {
 	Orphans []string `json:"orphans,omitempty"`
 	// Accepts are commits of the tracked branch by which drift came in, newest last.
 	Accepts []gitstore.ID `json:"accepts,omitempty"`
+	// Fights are objects that we wrote over somebody else's changes lately.
+	Fights map[resource.Key]fight `json:"fights,omitempty"`
 	// Prints are keyed fingerprints of the secrets that were written, by object and name.
 	Prints map[resource.Key]map[string]string `json:"prints,omitempty"`
 	// Reverts are our pull requests that take something back.

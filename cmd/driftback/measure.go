@@ -37,6 +37,7 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 	m.Conflicts(env, r.Conflicts)
 	if r.Halt == nil {
 		m.Held(env, heldBy(r))
+		m.Fights(env, r.Fights)
 	}
 	m.Suspended(env, r.Suspended)
 	m.Applied(env, r.Commit)
