@@ -243,6 +243,9 @@ func (a *App) events() []string {
 	if a.Hook == nil {
 		return []string{}
 	}
+	if slices.Contains(a.Hook.Events, "*") {
+		return []string{"check_run", "deployment", "deployment_status", "issue_comment", "pull_request", "pull_request_review", "push", "status"}
+	}
 	return a.Hook.Events
 }
 

@@ -15,7 +15,7 @@ type commitData struct {
 }
 
 func (r *Repo) readCommit(id string) commitData {
-	raw, err := r.git("", "cat-file", "commit", id)
+	raw, err := r.fixed("cat-file", "commit", id)
 	if err != nil {
 		r.s.t.Errorf("commit %s: %v", id, err)
 	}
@@ -54,13 +54,6 @@ func (s *Server) byMail(mail string) *Account {
 		if strings.EqualFold(a.mail(), mail) || strings.EqualFold(mail, a.Login+"@users.noreply.github.com") {
 			return a
 		}
-	}
-	return nil
-}
-
-func (s *Server) loginOf(mail string) any {
-	if a := s.byMail(mail); a != nil {
-		return a.Login
 	}
 	return nil
 }

@@ -230,7 +230,7 @@ func listPullsOfCommit(c *call) (any, error) {
 	}
 	var found []*pull
 	for _, p := range c.repo.pulls {
-		ids := strings.Fields(c.repo.line("rev-list", p.headSHA, "^"+p.mergeBase()))
+		ids := c.repo.commits(p.mergeBase(), p.headSHA)
 		if slices.Contains(ids, sha) || p.merged && p.mergeCommit == sha {
 			found = append(found, p)
 		}
@@ -248,8 +248,9 @@ func compareCommits(c *call) (any, error) {
 	if merge == "" {
 		return nil, refuse(http.StatusNotFound, "No common ancestor between %s and %s.", from, to)
 	}
-	ahead := strings.Fields(c.repo.line("rev-list", "--reverse", "--topo-order", head, "^"+base))
-	behind := len(strings.Fields(c.repo.line("rev-list", base, "^"+head)))
+	ahead := c.repo.commits(base, head)
+	slices.Reverse(ahead)
+	behind := len(c.repo.commits(head, base))
 	state := "diverged"
 	switch {
 	case len(ahead) == 0 && behind == 0:
@@ -284,7 +285,7 @@ type fileDiff struct {
 
 // diff returns what changed between two commits, with renames, in order of path.
 func (r *Repo) diff(from, to string) ([]fileDiff, error) {
-	raw, err := r.git("", "diff-tree", "-r", "-M", "-z", "--raw", from, to)
+	raw, err := r.fixed("diff-tree", "-r", "-M", "-z", "--raw", from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +306,7 @@ func (r *Repo) diff(from, to string) ([]fileDiff, error) {
 		}
 		files = append(files, d)
 	}
-	text, err := r.git("", "diff", "-M", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/", from, to)
+	text, err := r.fixed("diff", "-M", "--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/", from, to)
 	if err != nil {
 		return nil, err
 	}

@@ -8,9 +8,10 @@
 // every answer that it gives is checked against GitHub's own OpenAPI description
 // (openapi.json, made by testdata/openapi/subset.mjs from the npm package
 // @octokit/openapi). A violation by either side fails the test that opened the
-// server. What is tolerated stands in one table, with reasons (contract.go). A
-// second client that is not ours, octokit for JavaScript, works on it in this
-// package's tests.
+// server. What is tolerated stands in one table, with reasons (contract.go).
+// Events are held against octokit's schemas of them (CheckEvents), requests of
+// GraphQL against GitHub's schema (CheckGraphQL). And a second client that is not
+// ours, octokit for JavaScript, works on the server in this package's tests.
 //
 // # Using it
 //

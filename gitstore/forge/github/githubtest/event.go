@@ -35,9 +35,8 @@ func (r *Repo) pushedCommit(id string) obj {
 	c := r.readCommit(id)
 	out := obj{
 		"id": id, "tree_id": c.tree, "distinct": true, "message": c.message, "timestamp": stamp(c.author.at), "url": r.s.html("%s/commit/%s", r.Full(), id),
-		"author":    obj{"name": c.author.name, "email": c.author.email, "username": r.s.loginOf(c.author.email)},
-		"committer": obj{"name": c.committer.name, "email": c.committer.email, "username": r.s.loginOf(c.committer.email)},
-		"added":     []string{}, "removed": []string{}, "modified": []string{},
+		"author": r.s.signerJSON(c.author), "committer": r.s.signerJSON(c.committer),
+		"added": []string{}, "removed": []string{}, "modified": []string{},
 	}
 	for line := range strings.Lines(r.line("diff-tree", "-r", "--root", "--no-commit-id", "--name-status", id)) {
 		kind, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
@@ -46,6 +45,14 @@ func (r *Repo) pushedCommit(id string) obj {
 		out[key] = append(out[key].([]string), name)
 	}
 	return out
+}
+
+func (s *Server) signerJSON(p signature) obj {
+	o := obj{"name": p.name, "email": p.email}
+	if a := s.byMail(p.email); a != nil {
+		o["username"] = a.Login
+	}
+	return o
 }
 
 func (r *Repo) emitPull(action string, p *pull, by *Account, more obj) {

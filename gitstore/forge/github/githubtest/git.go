@@ -64,6 +64,28 @@ func (r *Repo) line(args ...string) string {
 	return strings.TrimSpace(out)
 }
 
+// fixed is git with arguments that are ids of objects and nothing that changes: what it said once it says again.
+func (r *Repo) fixed(args ...string) (string, error) {
+	key := strings.Join(args, "\x00")
+	if out, ok := r.memo.Load(key); ok {
+		return out.(string), nil
+	}
+	out, err := r.git("", args...)
+	if err == nil {
+		r.memo.Store(key, out)
+	}
+	return out, err
+}
+
+// commits returns the commits of to that from has not, the newest first.
+func (r *Repo) commits(from, to string) []string {
+	out, err := r.fixed("rev-list", "--topo-order", to, "^"+from)
+	if err != nil {
+		r.s.t.Errorf("commits %s..%s: %v", from, to, err)
+	}
+	return strings.Fields(out)
+}
+
 // resolve returns the commit that a name means: a branch, a tag, a full ref, or an id of at least seven digits. "" for none.
 func (r *Repo) resolve(name string) string {
 	for _, prefix := range []string{"refs/heads/", "refs/tags/", "refs/"} {
@@ -158,8 +180,8 @@ func (r *Repo) contains(descendant, commit string) bool {
 	if descendant == "" || commit == "" {
 		return false
 	}
-	_, err := r.git("", "merge-base", "--is-ancestor", commit, descendant)
-	return err == nil
+	out, err := r.fixed("rev-list", "-n", "1", commit, "^"+descendant)
+	return err == nil && out == ""
 }
 
 // serveGit offers the repositories to those who may read them, by git's own backend. Without a token that is good, all

@@ -65,7 +65,7 @@ func TestEvents(t *testing.T) {
 	x.app.SetHook(Hook{URL: to.URL, Secret: "s3cret", Events: []string{"*"}})
 	n := x.opened(t, "topic")
 	x.ann.post(repoPath+"/issues/"+n+"/comments", obj{"body": "/plan"}).is(201)
-	x.bot.post(repoPath+"/check-runs", obj{"name": "driftback/prod", "head_sha": x.repo.Tip(t, "topic")}).is(201)
+	x.bot.post(repoPath+"/check-runs", obj{"name": "driftback/prod", "head_sha": x.repo.Tip(t, "topic"), "conclusion": "failure"}).is(201)
 	x.repo.Rerequest("ann", "driftback/prod", x.repo.Tip(t, "topic"))
 	x.bot.put(repoPath+"/pulls/"+n+"/merge", nil).is(200)
 	x.Flush()
@@ -78,6 +78,7 @@ func TestEvents(t *testing.T) {
 		require.Equal(t, "acme/config", at(o, "repository.full_name"))
 		require.Equal(t, itoa(x.app.installs[0].ID), num(at(o, "installation.id")))
 	}
+	CheckEvents(t, x.app.Hook.Deliveries())
 	for _, d := range x.app.Hook.Deliveries() {
 		require.Equal(t, 202, d.Status)
 	}

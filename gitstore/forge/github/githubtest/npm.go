@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-//go:embed testdata/octokit/package.json testdata/octokit/package-lock.json
+//go:embed testdata/octokit/*.json testdata/octokit/*.mjs
 var npmFiles embed.FS
 
 // installed is the folder that holds node_modules with octokit and its examples, filled by npm ci once for each lock file.

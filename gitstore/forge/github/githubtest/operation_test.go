@@ -38,6 +38,8 @@ func TestEveryOperation(t *testing.T) {
 	x.repo.Grant("root", "admin")
 	root := user{t, x.Server, x.Token("root")}
 	appUser := user{t, x.Server, jwt(t, x.app, x.clock.Now())}
+	to := newReceiver(t, 200)
+	x.app.SetHook(Hook{URL: to.URL, Secret: "s", Events: []string{"*"}})
 	n := x.opened(t, "topic")
 	pull, issue, head := repoPath+"/pulls/"+n, repoPath+"/issues/"+n, x.repo.Tip(t, "topic")
 
@@ -174,7 +176,6 @@ func TestEveryOperation(t *testing.T) {
 			d := num(root.get(hook + "/deliveries").is(200).list()[0]["id"])
 			root.get(hook + "/deliveries/" + d).is(200)
 			root.post(hook+"/deliveries/"+d+"/attempts", nil).is(202)
-			x.app.SetHook(Hook{URL: srv.URL, Secret: "s", Events: []string{"issue_comment"}})
 			x.ann.post(issue+"/comments", obj{"body": "/plan"}).is(201)
 			x.Flush()
 			d = num(appUser.get("app/hook/deliveries").is(200).list()[0]["id"])
@@ -199,6 +200,7 @@ func TestEveryOperation(t *testing.T) {
 	require.Equal(t, "T\n\nB\n", x.repo.Message(t, x.repo.Tip(t, "main")))
 	x.ann.get(pull + "/merge").is(204)
 
+	CheckEvents(t, x.app.Hook.Deliveries())
 	count := x.Count()
 	for op := range operations {
 		require.Positive(t, count[op], op)

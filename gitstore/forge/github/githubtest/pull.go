@@ -157,18 +157,6 @@ func checkText(title, body string) error {
 	return nil
 }
 
-func (c *call) forkOf(owner string) *Repo {
-	if strings.EqualFold(owner, c.repo.Owner) {
-		return c.repo
-	}
-	for _, r := range c.repos {
-		if r.fork == c.repo && strings.EqualFold(r.Owner, owner) {
-			return r
-		}
-	}
-	return nil
-}
-
 func (r *Repo) openPull(head *Repo, branch, base string) *pull {
 	for _, p := range r.pulls {
 		if p.open && p.head == head && p.headRef == branch && p.baseRef == base {
@@ -176,15 +164,6 @@ func (r *Repo) openPull(head *Repo, branch, base string) *pull {
 		}
 	}
 	return nil
-}
-
-// take brings a fork's commit into the repository.
-func (r *Repo) take(head *Repo, commit string) error {
-	if head == r || r.has(commit) {
-		return nil
-	}
-	_, err := r.git("", "fetch", "-q", "--no-tags", head.Dir, commit)
-	return err
 }
 
 func (p *pull) writeRef() {
@@ -363,7 +342,8 @@ func listPullCommits(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := strings.Fields(c.repo.line("rev-list", "--reverse", "--topo-order", p.headSHA, "^"+p.mergeBase()))
+	ids := c.repo.commits(p.mergeBase(), p.headSHA)
+	slices.Reverse(ids)
 	return list(c, ids[:min(len(ids), 250)], func(id string) obj { return c.commitJSON(c.repo, id, false) }), nil
 }
 
@@ -373,8 +353,8 @@ func (p *pull) mergeBase() string {
 	if !p.merged && p.open {
 		base = p.repo.branch(p.baseRef)
 	}
-	if id := p.repo.line("merge-base", base, p.headSHA); id != "" {
-		return id
+	if id, err := p.repo.fixed("merge-base", base, p.headSHA); err == nil {
+		return strings.TrimSpace(id)
 	}
 	return base
 }

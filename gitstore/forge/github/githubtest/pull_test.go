@@ -107,3 +107,42 @@ func TestMergedByPush(t *testing.T) {
 	p := x.ann.get(repoPath + "/pulls/" + n).is(200)
 	require.Equal(t, []any{true, merged}, []any{p.at("merged"), p.at("merge_commit_sha")})
 }
+
+func TestFork(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, Options{})
+	x.repo.Grant("eve", "read")
+	fork := x.repo.Fork("eve")
+	eve := user{t, x.Server, x.Token("eve")}
+	head := fork.Push(t, "topic", map[string]string{"e": "e\n"}, x.root)
+	p := eve.post(repoPath+"/pulls", obj{"title": "t", "head": "eve:topic", "base": "main"}).is(201)
+	require.Equal(t, []any{"eve:topic", "eve/config", true, head},
+		[]any{p.at("head.label"), p.at("head.repo.full_name"), p.at("head.repo.fork"), p.at("head.sha")})
+	require.Equal(t, head, x.repo.line("rev-parse", "refs/pull/1/head"))
+	require.Empty(t, x.repo.Tip(t, "topic"), "its branch is not here")
+	moved := fork.Push(t, "topic", map[string]string{"f": "f\n"}, head)
+	require.Equal(t, moved, x.ann.get(repoPath+"/pulls/1").is(200).at("head.sha"))
+	require.Len(t, x.ann.get(repoPath+"/pulls?head=eve:topic").is(200).list(), 1)
+	x.ann.put(repoPath+"/pulls/1/merge", nil).is(200)
+	require.Equal(t, "f\n", x.repo.File(t, x.repo.Tip(t, "main"), "f"))
+}
+
+func TestDrafts(t *testing.T) {
+	t.Parallel()
+	x := newSite(t, Options{Unknown: 1})
+	x.repo.Push(t, "topic", map[string]string{"t": "t\n"}, x.root)
+	p := x.bot.post(repoPath+"/pulls", obj{"title": "t", "head": "topic", "base": "main", "draft": true}).is(201)
+	require.Nil(t, p.at("mergeable"), "not known yet")
+	require.Equal(t, "draft", x.ann.get(repoPath+"/pulls/1").is(200).at("mergeable_state"))
+	x.ann.put(repoPath+"/pulls/1/merge", nil).is(405)
+	mutate := func(name string, who user) answer {
+		return who.post(x.URL+"/api/graphql", obj{
+			"query": "mutation($id: ID!) { " + name + "(input: {pullRequestId: $id}) { pullRequest { isDraft } } }", "variables": obj{"id": p.at("node_id")},
+		}).is(200)
+	}
+	require.Equal(t, false, mutate("markPullRequestReadyForReview", x.bot).at("data.markPullRequestReadyForReview.pullRequest.isDraft"))
+	require.Equal(t, false, x.ann.get(repoPath+"/pulls/1").is(200).at("draft"))
+	require.Equal(t, true, mutate("convertPullRequestToDraft", x.ann).at("data.convertPullRequestToDraft.pullRequest.isDraft"))
+	require.NotNil(t, mutate("convertPullRequestToDraft", user{t, x.Server, x.Token("eve")}).at("errors"))
+	CheckGraphQL(t, x.Documents())
+}

@@ -148,7 +148,7 @@ func (s *Server) fullRepoJSON(r *Repo) obj {
 		"has_discussions": false, "archived": false, "disabled": false, "license": nil, "topics": []string{}, "is_template": false,
 		"created_at": stamp(r.created), "updated_at": stamp(r.created), "pushed_at": stamp(s.now()), "delete_branch_on_merge": r.deleteHeads,
 		"allow_merge_commit": !r.noMethod["merge"], "allow_squash_merge": !r.noMethod["squash"], "allow_rebase_merge": !r.noMethod["rebase"], "allow_auto_merge": false,
-		"allow_forking": true, "web_commit_signoff_required": false,
+		"allow_forking": true, "web_commit_signoff_required": false, "custom_properties": obj{},
 	})
 	return o
 }
@@ -224,7 +224,7 @@ func openState(open bool) string {
 // addFull adds what only a single pull request tells.
 func (c *call) addFull(o obj, p *pull) {
 	merge := p.mergeBase()
-	ids := strings.Fields(p.repo.line("rev-list", p.headSHA, "^"+merge))
+	ids := p.repo.commits(merge, p.headSHA)
 	files, _ := p.repo.diff(merge, p.headSHA)
 	added, deleted, comments := 0, 0, 0
 	for _, f := range files {
@@ -312,6 +312,7 @@ func (c *call) issueJSON(p *pull) obj {
 	if p.merged {
 		o["pull_request"].(obj)["merged_at"] = stamp(p.closed)
 	}
+	o["reactions"] = reactionsJSON(c.repoURL(p.repo, "/issues/"+itoa(p.number)), nil)
 	return addURLs(o, c.repoURL(p.repo, "/issues/"+itoa(p.number)), "labels=labels{/name} comments events")
 }
 
@@ -324,7 +325,7 @@ func (c *call) commentJSON(m *comment) obj {
 		"id": m.id, "node_id": node("IC", m.id), "url": c.commentURL(m), "html_url": c.pullPage(m.pull) + "#issuecomment-" + itoa(m.id), "body": m.body,
 		"user": c.userJSON(m.author), "created_at": stamp(m.created), "updated_at": stamp(m.updated),
 		"issue_url": c.repoURL(m.pull.repo, "/issues/"+itoa(m.pull.number)), "author_association": c.association(m.pull.repo, m.author),
-		"performed_via_github_app": c.appOrNull(m.app), "reactions": c.reactionsJSON(m),
+		"performed_via_github_app": c.appOrNull(m.app), "reactions": reactionsJSON(c.commentURL(m), m.reactions),
 	}
 }
 
@@ -337,11 +338,11 @@ func (c *call) appOrNull(a *App) any {
 
 var reactionNames = []string{"+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"}
 
-func (c *call) reactionsJSON(m *comment) obj {
-	o := obj{"url": c.commentURL(m) + "/reactions", "total_count": len(m.reactions)}
+func reactionsJSON(of string, all []*reaction) obj {
+	o := obj{"url": of + "/reactions", "total_count": len(all)}
 	for _, name := range reactionNames {
 		n := 0
-		for _, r := range m.reactions {
+		for _, r := range all {
 			if r.content == name {
 				n++
 			}
@@ -390,6 +391,23 @@ func (c *call) runJSON(r *checkRun) obj {
 	}
 }
 
+// eventRunJSON is a check run as events show it: with its suite.
+func (c *call) eventRunJSON(r *checkRun) obj {
+	o := c.runJSON(r)
+	branch := any(nil)
+	for ref, id := range c.repo.refs {
+		if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok && id == r.sha {
+			branch = name
+		}
+	}
+	o["check_suite"] = obj{
+		"id": r.app.ID, "node_id": node("CS", r.app.ID), "head_branch": branch, "head_sha": r.sha, "status": r.status, "conclusion": orNull(r.conclusion),
+		"url": c.repoURL(c.repo, "/check-suites/"+itoa(r.app.ID)), "before": nil, "after": r.sha, "pull_requests": o["pull_requests"], "app": o["app"],
+		"created_at": stamp(r.started), "updated_at": stamp(r.started),
+	}
+	return o
+}
+
 func (c *call) deploymentJSON(d *deployment) obj {
 	var payload any = d.payload
 	if len(d.payload) == 0 {
@@ -406,9 +424,13 @@ func (c *call) deploymentJSON(d *deployment) obj {
 
 func (c *call) deploymentStatusJSON(d *deployment, s *deploymentStatus) obj {
 	self := c.repoURL(c.repo, "/deployments/"+itoa(d.id))
-	return obj{
+	o := obj{
 		"url": self + "/statuses/" + itoa(s.id), "id": s.id, "node_id": node("DES", s.id), "state": s.state, "creator": c.userJSON(s.author), "description": s.description,
 		"environment": s.environment, "target_url": s.logURL, "created_at": stamp(s.at), "updated_at": stamp(s.at), "deployment_url": self,
-		"repository_url": c.repoURL(c.repo, ""), "environment_url": s.envURL, "log_url": s.logURL, "performed_via_github_app": c.appOrNull(s.app),
+		"repository_url": c.repoURL(c.repo, ""), "environment_url": s.envURL, "performed_via_github_app": c.appOrNull(s.app),
 	}
+	if s.logURL != "" {
+		o["log_url"] = s.logURL
+	}
+	return o
 }

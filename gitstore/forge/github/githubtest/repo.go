@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -28,6 +29,8 @@ type Repo struct {
 	noMethod    map[string]bool // merge methods that are not allowed
 	deleteHeads bool
 	created     time.Time
+
+	memo sync.Map // of fixed: arguments to output
 
 	lastNumber  int64
 	pulls       []*pull

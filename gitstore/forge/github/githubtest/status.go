@@ -211,13 +211,13 @@ func createCheckRun(c *call) (any, error) {
 	case !c.repo.has(ask.SHA):
 		return nil, refuse(http.StatusUnprocessableEntity, "No commit found for SHA: %s", ask.SHA)
 	}
-	run := &checkRun{app: c.who.app, name: *ask.Name, sha: ask.SHA, status: "queued"}
+	run := &checkRun{app: c.who.app, name: *ask.Name, sha: ask.SHA, status: "queued", started: c.now()}
 	if err := c.change(run, ask); err != nil {
 		return nil, err
 	}
 	run.id = c.id()
 	c.repo.runs = append(c.repo.runs, run)
-	c.repo.emit("check_run", c.who.account, obj{"action": "created", "check_run": c.runJSON(run)})
+	c.repo.emit("check_run", c.who.account, obj{"action": "created", "check_run": c.eventRunJSON(run)})
 	return c.runJSON(run), nil
 }
 
@@ -289,7 +289,7 @@ func updateCheckRun(c *call) (any, error) {
 		return nil, err
 	}
 	if run.status == "completed" {
-		c.repo.emit("check_run", c.who.account, obj{"action": "completed", "check_run": c.runJSON(run)})
+		c.repo.emit("check_run", c.who.account, obj{"action": "completed", "check_run": c.eventRunJSON(run)})
 	}
 	return c.runJSON(run), nil
 }
@@ -344,8 +344,9 @@ func rerequestRun(c *call) (any, error) {
 }
 
 func (r *Repo) rerequest(run *checkRun, by *Account) {
+	// The event shows it as it was (octokit's schemas).
+	r.emit("check_run", by, obj{"action": "rerequested", "check_run": r.s.call(r).eventRunJSON(run)})
 	run.status, run.conclusion, run.completed = "queued", "", time.Time{}
-	r.emit("check_run", by, obj{"action": "rerequested", "check_run": r.s.call(r).runJSON(run)})
 }
 
 func createDeployment(c *call) (any, error) {
@@ -462,7 +463,7 @@ func createDeploymentStatus(c *call) (any, error) {
 		c.inactivate(d)
 	}
 	c.repo.emit("deployment_status", c.who.account, obj{
-		"action": "created", "deployment": c.deploymentJSON(d), "deployment_status": c.deploymentStatusJSON(d, st), "workflow": nil, "workflow_run": nil,
+		"action": "created", "deployment": c.deploymentJSON(d), "deployment_status": c.deploymentStatusJSON(d, st),
 	})
 	return c.deploymentStatusJSON(d, st), nil
 }
