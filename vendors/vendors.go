@@ -72,6 +72,10 @@ type AuditEntry struct {
 	Email string
 	When  time.Time
 	Hash  resource.Hash // of the object after the change, where the platform tells; else zero
+	// Application is what the person worked with, Changed the properties that the platform says have changed, in its
+	// own words; both empty where it does not tell.
+	Application string
+	Changed     []string
 }
 
 // A Watcher gives hints that something changed. They may be lost, late or spurious. Optional.
@@ -94,6 +98,22 @@ type Settler interface {
 	// Settling returns how long from now until everything that the last Observe left out as unsettled
 	// can be read; zero when nothing was left out.
 	Settling() time.Duration
+}
+
+// A Doctor knows what an operator has to know who sets the platform up: which permissions are missing, what the credentials
+// show. It only reads. Optional.
+type Doctor interface {
+	// Examine returns what it found, in the order in which it is to be read.
+	Examine(ctx context.Context) []Finding
+}
+
+// A Finding is one thing that a Doctor looked at.
+type Finding struct {
+	Subject string // what it is about: queue
+	Detail  string // a sentence, without secrets
+	// Err says that it does not work; Note that it works, and something should be known. Neither: it is well.
+	Err  error
+	Note bool
 }
 
 // An OpenFunc opens a driver. decode fills in the vendor's own part of the

@@ -60,7 +60,7 @@ var derived = map[resource.Kind][]string{
 	integration:  {"configuration"},
 	flow:         {"content"},
 	prompt:       {"resources[].audio"},
-	datatablerow: {"datatable", "KEY"},
+	datatablerow: {"datatable", "key"},
 	emailroute:   {"domain"},
 	skillgroup:   {"memberDivisions"},
 }

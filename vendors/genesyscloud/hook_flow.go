@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/rest"
 )
@@ -35,7 +33,7 @@ func (h hooks) readFlow(ctx context.Context, c *rest.Client, id string, o rest.O
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	o["content"] = strings.ReplaceAll(string(b), "\r\n", "\n")
+	o["content"] = withoutName(strings.ReplaceAll(string(b), "\r\n", "\n"), text(o, "name"))
 	return nil
 }
 
@@ -105,8 +103,8 @@ func (h hooks) stubFlow(ctx context.Context, c *rest.Client, _ string, body rest
 // publish sends the text and waits until it runs. It returns the flow's id. Flows that the text leads to and that are
 // not there yet become stubs, so that two flows can lead to each other.
 func (h hooks) publish(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
-	content := text(body, "content")
-	if err := names(content, text(body, "type"), text(body, "name")); err != nil {
+	content, err := withName(text(body, "content"), text(body, "type"), text(body, "name"))
+	if err != nil {
 		return "", err
 	}
 	job, err := send(ctx, c, http.MethodPost, flowPath+"/jobs", rest.Object{"createStubs": true})
@@ -116,6 +114,9 @@ func (h hooks) publish(ctx context.Context, c *rest.Client, body rest.Object) (s
 	headers := map[string]string{}
 	for k, v := range sub(job, "headers") {
 		headers[k], _ = v.(string)
+	}
+	if err := vendors.Leased(ctx); err != nil {
+		return "", err
 	}
 	if _, err := h.carry(ctx, http.MethodPut, text(job, "presignedUrl"), headers, []byte(content)); err != nil {
 		return "", fmt.Errorf("publish: %w", err)
@@ -129,23 +130,6 @@ func (h hooks) publish(ctx context.Context, c *rest.Client, body rest.Object) (s
 		return "", errors.New("publish: the job names no flow")
 	}
 	return id, nil
-}
-
-// names checks that the text is the flow that it is filed as: else a second one would be made. Architect begins a flow with its
-// type, as inboundCall, under which the name stands.
-func names(content, flowType, name string) error {
-	var doc map[string]struct {
-		Name string `yaml:"name"`
-	}
-	if err := yaml.Unmarshal([]byte(content), &doc); err != nil || len(doc) != 1 {
-		return fmt.Errorf("content: want Architect's YAML, which begins with the type of the flow: %w", vendors.ErrInvalid)
-	}
-	for t, f := range doc {
-		if !strings.EqualFold(t, strings.ReplaceAll(flowType, "_", "")) || f.Name != name {
-			return fmt.Errorf("content: is of %s %q, and the flow is %s %q: %w", t, f.Name, flowType, name, vendors.ErrInvalid)
-		}
-	}
-	return nil
 }
 
 // await looks at a job until it is done. A failed one is ErrInvalid, with what it says.

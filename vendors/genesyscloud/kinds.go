@@ -70,6 +70,10 @@ const (
 // a cache for about a minute (MyPureCloud/terraform-provider-genesyscloud, routing_queue).
 const settle = 60 * time.Second
 
+// perMinute is how many requests the platform permits one token of client credentials in a minute, as its community has it. What it
+// really is, the engine learns from refusals.
+const perMinute = 300
+
 // The pages of the platform: by number up to a size, or by a cursor in nextUri.
 var (
 	pages  = rest.Paging{Style: rest.ByNumber, Entities: "entities", PageParam: "pageNumber", SizeParam: "pageSize", Size: 100, Pages: "pageCount", Total: "total"}
@@ -102,8 +106,7 @@ func platform(h hooks) rest.Platform {
 			Conflict:  []string{"does not match the current version", "version mismatch"},
 			Throttled: []string{"rate limit exceeded"},
 		},
-		// 300 requests a minute for one token of client credentials (facts of the vendor's community; not run live).
-		Rate:  rest.Rate{PerMinute: 300, Concurrency: 4},
+		Rate:  rest.Rate{PerMinute: perMinute, Concurrency: 4},
 		Kinds: rows(h),
 	}
 }

@@ -9,7 +9,7 @@ import (
 func promptKinds(h hooks) []rest.Kind {
 	// A prompt's texts are configuration. Its recordings are named by their length and not stored: they are uploaded by people.
 	prompts := crud(rest.Kind{
-		Kind: prompt,
+		Kind: prompt, Name: rest.Name{Fixed: true},
 		Listings: []rest.Listing{{
 			Path: "/api/v2/architect/prompts", Query: map[string]string{"includeResources": "true", "includeMediaUris": "true"},
 		}},
@@ -38,10 +38,10 @@ func promptKinds(h hooks) []rest.Kind {
 	// Rows are data as often as configuration, and many: opt-in.
 	rowsOf := "/api/v2/flows/datatables/{parent}/rows"
 	tableRows := crud(rest.Kind{
-		Kind: datatablerow, OptIn: true, ID: "KEY",
+		Kind: datatablerow, OptIn: true, ID: "key",
 		Parent:   rest.Parent{Kind: datatable, Field: "datatable"},
-		Listings: []rest.Listing{{Path: rowsOf, Query: map[string]string{"showbrief": "false"}, Paging: large(500)}},
-		Name:     rest.Name{Fields: []string{"datatable", "KEY"}, Fixed: true},
+		Listings: []rest.Listing{{Path: rowsOf, Query: map[string]string{"showbrief": "false"}}},
+		Name:     rest.Name{Fields: []string{"datatable", "key"}, Fixed: true},
 		Fields:   all(ref("datatable", datatable), immutable("datatable")),
 	}, rowsOf, "PUT")
 	tableRows.Get.Query = map[string]string{"showbrief": "false"}
@@ -125,6 +125,7 @@ func integrationKinds(h hooks) []rest.Kind {
 		Kind: dataaction, Detail: true, Moved: []string{"version"},
 		Listings: []rest.Listing{{Path: "/api/v2/integrations/actions", Query: map[string]string{"includeAuthActions": "false"}}},
 		Name:     rest.Name{Fields: []string{"category", "name"}},
+		Gone:     []rest.Match{{Path: "id", Prefixes: []string{"static"}}}, // the platform's own
 		Fields: all(
 			id("integrationId", integration), immutable("integrationId", "secure"), off("secure"),
 			set("contract.input.inputSchema.required", "contract.output.successSchema.required"),

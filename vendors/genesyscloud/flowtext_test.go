@@ -1,0 +1,49 @@
+package genesyscloud
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/vendors"
+)
+
+func TestFlowTextsDoNotRepeatTheName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ exported, git string }{
+		{"inboundCall:\n  name: Main\n  division: Home\n", "inboundCall:\n  division: Home\n"},
+		{"# by hand\ninboundCall:\n  division: Home\n  name: \"Main\" # here\n  menus:\n    - name: Main\n", "# by hand\ninboundCall:\n  division: Home\n  menus:\n    - name: Main\n"},
+		{"inboundCall:\n  name: Other\n  division: Home\n", "inboundCall:\n  name: Other\n  division: Home\n"},             // not ours to change
+		{"inboundCall: {name: Main, division: Home}\n", "inboundCall: {name: Main, division: Home}\n"},                     // one line
+		{"inboundCall:\n  name: Main\n", "inboundCall:\n  name: Main\n"},                                                   // nothing would be left
+		{"inboundCall:\n  name: >\n    Main\n  division: Home\n", "inboundCall:\n  name: >\n    Main\n  division: Home\n"}, // several lines
+		{"not: [yaml", "not: [yaml"},
+	} {
+		require.Equal(t, c.git, withoutName(c.exported, "Main"), c.exported)
+	}
+	for _, git := range []string{"inboundCall:\n  division: Home\n", "# x\ninboundCall:\n    division: Home\n    menus: []\n"} {
+		for _, name := range []string{"Main", `With "quotes": and # more`, "Ünïcode", "12", "yes"} {
+			published, err := withName(git, "INBOUNDCALL", name)
+			require.NoError(t, err)
+			require.NotEqual(t, git, published)
+			require.Equal(t, git, withoutName(published, name), published)
+		}
+	}
+}
+
+func TestTextsOfOtherFlowsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ content, want string }{
+		{"inboundCall:\n  name: Other\n", `is named "Other", and the flow is "Main"`},
+		{"workflow:\n  division: Home\n", "is of type workflow, and the flow is INBOUNDCALL"},
+		{"", "want Architect's YAML"}, {"a: 1\nb: 2\n", "want Architect's YAML"}, {"inboundCall: {}\n", "nothing below the type"}, {"[1", "want Architect's YAML"},
+	} {
+		_, err := withName(c.content, "INBOUNDCALL", "Main")
+		require.ErrorIs(t, err, vendors.ErrInvalid, c.content)
+		require.ErrorContains(t, err, c.want)
+	}
+	same := "inboundCall:\n  name: Main\n"
+	got, err := withName(same, "INBOUND_CALL", "Main")
+	require.NoError(t, err)
+	require.Equal(t, same, got)
+}

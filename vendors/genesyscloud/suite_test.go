@@ -1,0 +1,124 @@
+package genesyscloud
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/genesyscloud/simulator"
+	"github.com/driftback/driftback/vendors/resource"
+	"github.com/driftback/driftback/vendors/vendortest"
+)
+
+// An example is an object in JSON. # in it is replaced by a number, to have it in many values.
+type example struct {
+	key   string
+	json  string
+	needs []string // keys of other examples
+	// single kinds have one value only: nothing but the name, or what is fixed at the creation
+	single bool
+}
+
+const home = `"division": {"$ref": "division/Home"}`
+
+// examples are one object of every kind that is managed, as specs have them: with what the platform fills in.
+var examples = []example{
+	{key: "division/Sales", json: `{"description": "Text #"}`},
+	{key: "skill/Billing", json: `{"division": {"$ref": "division/D#"}}`, needs: []string{"division/D1", "division/D2", "division/D3", "division/D4"}},
+	{key: "language/Deutsch", json: `{}`, single: true},
+	{key: "wrapupcode/Sold", json: `{"description": "Text #", ` + home + `}`},
+	{key: "schedule/Weekdays", json: `{"description": "Text #", "start": "2026-01-05T08:00:00.000000", "end": "2026-01-05T18:00:00.000000", "rrule": "FREQ=WEEKLY;BYDAY=MO", ` + home + `}`},
+	{key: "schedulegroup/Hours", json: `{"description": "Text #", "timeZone": "Europe/Zurich", "openSchedules": [{"$ref": "schedule/Weekdays"}], ` + home + `}`, needs: []string{"schedule/Weekdays"}},
+	{key: "responselibrary/Answers", json: `{"responseType": "MessagingTemplate", ` + home + `}`, single: true},
+	{key: "response/Answers/Hello", json: `{"libraries": [{"$ref": "responselibrary/Answers"}], "texts": [{"content": "Hello #", "contentType": "text/plain"}]}`, needs: []string{"responselibrary/Answers"}},
+	{key: "location/Zurich", json: `{"notes": "Text #", "address": {"city": "Zurich", "country": "CH", "street1": "Street 1", "zipcode": "8000"}}`},
+	{key: "group/Agents", json: `{"description": "Text #", "type": "official", "rulesVisible": true, "visibility": "public", "rolesEnabled": false, "includeOwners": true, "callsEnabled": false}`},
+	{key: "team/Tigers", json: `{"description": "Text #", ` + home + `}`},
+	{key: "role/Operator", json: `{"description": "Text #", "permissionPolicies": [{"domain": "routing", "entityName": "queue", "actionSet": ["edit", "view"]}]}`},
+	{key: "integration/Web", json: `{"integrationType": {"id": "custom-rest-actions"}, "intendedState": "DISABLED", "configuration": {"notes": "Text #", "properties": {}, "advanced": {}, "credentials": {}}}`},
+	{key: "dataaction/CRM/Find", json: `{"integrationId": {"$ref": "integration/Web"},
+		"contract": {"input": {"inputSchema": {"type": "object", "properties": {"id": {"type": "string"}}}}, "output": {"successSchema": {"type": "object", "properties": {}}}},
+		"config": {"timeoutSeconds": #, "request": {"requestUrlTemplate": "https://crm.example.org/${input.id}", "requestType": "GET", "headers": {}}, "response": {"translationMap": {}, "successTemplate": "${rawResult}"}}}`, needs: []string{"integration/Web"}},
+	{key: "prompt/Welcome", json: `{"description": "Text #", "resources": [{"language": "en-us", "text": "Welcome #", "ttsString": "Welcome #"}], ` + home + `}`},
+	{key: "datatable/Shops", json: `{"description": "Text #", "schema": {"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}, "open": {"type": "boolean"}, "phone": {"type": "string"}}}, ` + home + `}`},
+	{key: "datatablerow/Shops/17", json: `{"datatable": {"$ref": "datatable/Shops"}, "phone": "+4144#", "open": true}`, needs: []string{"datatable/Shops"}},
+	{key: "skillgroup/Experts", json: `{"description": "Text #", "skillConditions": [{"routingSkillConditions": [{"routingSkill": {"$ref": "skill/Billing"}, "comparator": "GreaterThan", "proficiency": 3, "childConditions": []}], "languageSkillConditions": [], "operation": "And"}], ` + home + `}`, needs: []string{"division/D1", "skill/Billing"}},
+	{key: "queue/Support", json: `{"description": "Text #", ` + home + `, "wrapUpCodes": [{"$ref": "wrapupcode/Sold"}], "memberGroups": [{"$ref": "group/Agents"}],
+		"mediaSettings": {
+			"call": {"enableAutoAnswer": false, "alertingTimeoutSeconds": 8, "serviceLevel": {"percentage": 0.8, "durationMs": 20000}},
+			"callback": {"enableAutoAnswer": false, "alertingTimeoutSeconds": 30, "serviceLevel": {"percentage": 0.8, "durationMs": 20000}},
+			"chat": {"enableAutoAnswer": false, "alertingTimeoutSeconds": 30, "serviceLevel": {"percentage": 0.8, "durationMs": 20000}},
+			"email": {"enableAutoAnswer": false, "alertingTimeoutSeconds": 300, "serviceLevel": {"percentage": 0.8, "durationMs": 86400000}},
+			"message": {"enableAutoAnswer": false, "alertingTimeoutSeconds": 30, "serviceLevel": {"percentage": 0.8, "durationMs": 20000}}
+		},
+		"acwSettings": {"wrapupPrompt": "MANDATORY_TIMEOUT", "timeoutMs": 300000}, "scoringMethod": "TimestampAndPriority", "skillEvaluationMethod": "ALL",
+		"autoAnswerOnly": true, "enableTranscription": false, "enableAudioMonitoring": false, "enableManualAssignment": false, "suppressInQueueCallRecording": true}`,
+		needs: []string{"wrapupcode/Sold", "group/Agents"}},
+	{key: "flow/INBOUNDCALL/Main", json: `{"description": "Text #", "content": "inboundCall:\n  description: Text #\n  startUpRef: here\n", ` + home + `}`},
+	{key: "flowoutcome/Booked", json: `{"description": "Text #", ` + home + `}`},
+	{key: "flowmilestone/Asked", json: `{"description": "Text #", ` + home + `}`},
+	{key: "ivr/Hotline", json: `{"description": "Text #", "dnis": ["+41441234567"], "scheduleGroup": {"$ref": "schedulegroup/Hours"}, "openHoursFlow": {"$ref": "flow/INBOUNDCALL/Main"}, ` + home + `}`, needs: []string{"schedule/Weekdays", "schedulegroup/Hours", "flow/INBOUNDCALL/Main"}},
+	{key: "emergencygroup/Evacuation", json: `{"description": "Text #", "emergencyCallFlows": [{"emergencyFlow": {"$ref": "flow/INBOUNDCALL/Main"}, "ivrs": []}], ` + home + `}`, needs: []string{"flow/INBOUNDCALL/Main"}},
+	{key: "attemptlimit/Three", json: `{"maxAttemptsPerContact": 3, "maxAttemptsPerNumber": #, "timeZoneId": "Europe/Zurich", "resetPeriod": "NEVER"}`},
+	{key: "contactlist/Customers", json: `{"columnNames": ["name", "phone"], "phoneColumns": [{"columnName": "phone", "type": "cell"}], "zipCodeColumnName": "c#", "attemptLimits": {"$ref": "attemptlimit/Three"}, ` + home + `}`, needs: []string{"attemptlimit/Three"}},
+	{key: "dnclist/Nobody", json: `{"dncSourceType": "rds", "contactMethod": "Phone", "customExclusionColumn": "c#", ` + home + `}`},
+	{key: "callabletimeset/Daytime", json: `{"callableTimes": [{"timeZoneId": "Europe/Zurich", "timeSlots": [{"startTime": "09:00:00", "stopTime": "17:00:00", "day": #}]}]}`},
+	{key: "ruleset/Rules", json: `{"contactList": {"$ref": "contactlist/Customers"}, "rules": [{"name": "Rule #", "order": 0, "category": "DIALER_PRECALL", "conditions": [{"type": "wrapupCondition", "codes": [{"$ref": "wrapupcode/Sold"}]}], "actions": [{"type": "Action", "actionTypeName": "DO_NOT_DIAL"}]}]}`, needs: []string{"attemptlimit/Three", "contactlist/Customers", "wrapupcode/Sold"}},
+	{key: "campaign/Spring", json: `{"contactList": {"$ref": "contactlist/Customers"}, "dialingMode": "agentless", "phoneColumns": [{"columnName": "phone", "type": "cell"}], "callerName": "Acme #", "callerAddress": "+41441234567",
+		"campaignStatus": "off", "previewTimeOutSeconds": 0, "noAnswerTimeout": 30, "priority": 5, "dncLists": [{"$ref": "dnclist/Nobody"}], "ruleSets": [{"$ref": "ruleset/Rules"}], ` + home + `}`,
+		needs: []string{"attemptlimit/Three", "contactlist/Customers", "wrapupcode/Sold", "dnclist/Nobody", "ruleset/Rules"}},
+	{key: "webconfiguration/Chat", json: `{"description": "Text #", "languages": ["en-us"], "defaultLanguage": "en-us", "messenger": {"enabled": true}}`},
+	{key: "webdeployment/Shop", json: `{"description": "Text #", "status": "Active", "allowAllDomains": true, "configuration": {"id": {"$ref": "webconfiguration/Chat"}}}`, needs: []string{"webconfiguration/Chat"}},
+	{key: "trigger/Missed", json: `{"description": "Text #", "topicName": "v2.detail.events.conversation.{id}.user.end", "enabled": true, "target": {"type": "Workflow", "id": {"$ref": "flow/WORKFLOW/Call back"}}}`, needs: []string{"flow/WORKFLOW/Call back"}},
+	{key: "evaluationform/Politeness", json: `{"published": true, "questionGroups": [{"name": "Opening", "type": "questionGroup", "weight": 1, "questions": [{"text": "Friendly #?", "type": "multipleChoiceQuestion", "answerOptions": [{"text": "Yes", "value": 1}, {"text": "No", "value": 0}]}]}], ` + home + `}`},
+	{key: "user/ann@example.org", json: `{"name": "Ann Lee", "title": "Agent #", "state": "active", ` + home + `}`},
+}
+
+// others are needed by examples and none themselves.
+var others = []example{
+	{key: "flow/WORKFLOW/Call back", json: `{"content": "workflow:\n  defaultLanguage: en-us\n", ` + home + `}`},
+	{key: "division/D1", json: `{}`}, {key: "division/D2", json: `{}`}, {key: "division/D3", json: `{}`}, {key: "division/D4", json: `{}`},
+}
+
+func (e example) spec(t *testing.T, n int) resource.Spec {
+	return spec(t, strings.ReplaceAll(e.json, "#", fmt.Sprint(n+1)))
+}
+
+// objects are the examples as the suite takes them.
+func objects(t *testing.T, use func(example) bool) []vendortest.Object {
+	byKey := map[string]example{}
+	for _, e := range append(others, examples...) {
+		byKey[e.key] = e
+	}
+	var out []vendortest.Object
+	for _, e := range examples {
+		if !use(e) {
+			continue
+		}
+		o := vendortest.Object{Key: key(e.key), Single: e.single, Vary: func(n int) resource.Spec { return e.spec(t, n) }}
+		for _, need := range e.needs {
+			o.Needs = append(o.Needs, resource.Resource{Key: key(need), Spec: byKey[need].spec(t, 0)})
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// everything manages also what is managed on request only.
+func everything(c *Config) { c.Include = []string{"user", "datatablerow"} }
+
+func TestDriver(t *testing.T) {
+	t.Parallel()
+	vendortest.Run(t, vendortest.Fixture{
+		Objects: objects(t, func(example) bool { return true }),
+		Open: func(t *testing.T) vendortest.Platform {
+			w := newWorld(t, simulator.Options{Rate: -1})
+			org := w.Org("Acme")
+			return vendortest.Platform{
+				Driver: w.open(t, org, everything),
+				Again:  func() vendors.Driver { return w.open(t, org, everything) },
+			}
+		},
+	})
+}
