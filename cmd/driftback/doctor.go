@@ -168,7 +168,24 @@ func (w *workspace) examineEnvironment(ctx context.Context, name string, x *exam
 			x.note(subject, "%s: the platform has no guard against lost updates; it is read immediately before and after each write, and a short window remains", k.Kind)
 		}
 	}
+	if d, ok := t.Doctor(); ok {
+		x.consult(ctx, subject, d)
+	}
 	if _, ok := t.Auditor(); !ok {
 		x.note(subject, "the platform does not tell who changed what: changes by hand carry no name, or the file's owner")
+	}
+}
+
+// consult takes over what the platform's own doctor found.
+func (x *examination) consult(ctx context.Context, subject string, d vendors.Doctor) {
+	for _, f := range d.Examine(ctx) {
+		switch {
+		case f.Err != nil:
+			x.fail(subject+": "+f.Subject, f.Err)
+		case f.Note:
+			x.note(subject, "%s: %s", f.Subject, f.Detail)
+		default:
+			x.ok(subject, "%s: %s", f.Subject, f.Detail)
+		}
 	}
 }

@@ -5,13 +5,15 @@ package all
 import (
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/directory"
+	"github.com/driftback/driftback/vendors/genesyscloud"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
 // Vendors returns them by the name under which the configuration file knows them.
 func Vendors() map[string]vendors.OpenFunc {
 	return map[string]vendors.OpenFunc{
-		"directory": directory.Open,
+		"directory":    directory.Open,
+		"genesyscloud": genesyscloud.Open,
 	}
 }
 
@@ -19,6 +21,7 @@ func Vendors() map[string]vendors.OpenFunc {
 // nothing is opened and nobody is asked.
 func Kinds() map[string]func(decode func(any) error) ([]resource.KindInfo, error) {
 	return map[string]func(decode func(any) error) ([]resource.KindInfo, error){
-		"directory": directory.Describe,
+		"directory":    directory.Describe,
+		"genesyscloud": genesyscloud.Describe,
 	}
 }

@@ -42,9 +42,9 @@ func readHead(content string) (head, bool) {
 }
 
 // withoutName returns the text without the line that has the name, if it stands on a line of its own.
-func withoutName(content, name string) string {
+func withoutName(content string) string {
 	h, ok := readHead(content)
-	if !ok || h.name == nil || h.name.Value != name || h.name.Line != h.key.Line || h.name.Anchor != "" {
+	if !ok || h.name == nil || h.name.Line != h.key.Line || h.name.Anchor != "" {
 		return content
 	}
 	lines := strings.SplitAfter(content, "\n")

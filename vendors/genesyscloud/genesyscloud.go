@@ -1,6 +1,7 @@
 package genesyscloud
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -100,6 +101,8 @@ func Describe(decode func(any) error) ([]resource.KindInfo, error) {
 	if err := decode(&c); err != nil {
 		return nil, err
 	}
+	// Who only describes has no secrets.
+	c.ClientID, c.ClientSecret = cmp.Or(c.ClientID, "-"), cmp.Or(c.ClientSecret, "-")
 	d, err := New(c, Options{})
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (h hooks) readFlow(ctx context.Context, c *rest.Client, id string, o rest.O
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	o["content"] = withoutName(strings.ReplaceAll(string(b), "\r\n", "\n"), text(o, "name"))
+	o["content"] = withoutName(strings.ReplaceAll(string(b), "\r\n", "\n"))
 	return nil
 }
 
