@@ -107,6 +107,18 @@ func (r Report) HeldBy() map[Gate]int {
 	return out
 }
 
+// heldForPeople is what a pull request tells of the objects that are held: not what the mode or the first import holds, which
+// is nothing that anybody has to look at.
+func (p *pass) heldForPeople() map[resource.Key]string {
+	out := map[resource.Key]string{}
+	for _, t := range p.report.Held {
+		if _, told := out[t.Key]; !told && t.Gate != GateMode && t.Gate != GateImport {
+			out[t.Key] = t.Reason
+		}
+	}
+	return out
+}
+
 func orUnknown(s string) string {
 	if s == "" {
 		return "somebody"

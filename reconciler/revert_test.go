@@ -281,3 +281,62 @@ type deafForge struct{ forge.Forge }
 func (f *deafForge) EnsurePull(context.Context, forge.Pull) (forge.Pull, error) {
 	return forge.Pull{}, context.DeadlineExceeded
 }
+
+func TestProtectedObjectsPassOnlyByAWordOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1", "S: a=1")
+	l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("protect: [queue/Q]\n")})
+	l.commit(map[string]string{"Q": "a=2", "R": "a=2"})
+	l.hand("S", "a=5")
+	l.pass()
+	l.live("Q", "a=1")
+	l.live("R", "a=2")
+	require.Equal(t, map[reconciler.Gate]int{reconciler.GateProtected: 1}, l.last.HeldBy())
+	require.Len(t, l.last.Overrides, 1)
+	require.Contains(t, l.last.Held[0].Reason, "--plan "+l.last.Overrides[0])
+	require.Contains(t, l.pull().Body, "## Not deployed", "the pull request says why, too")
+	l.quiet()
+
+	id := l.last.Overrides[0]
+	l.commit(map[string]string{"Q": "a=3"})
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoOverride, Detail: id, By: "ann"}))
+	l.pass()
+	l.live("Q", "a=1") // another change is another decision
+	require.NotEqual(t, id, l.last.Overrides[0])
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoOverride, Detail: l.last.Overrides[0], By: "ann"}))
+	l.commit(map[string]string{"R": "a=4"})
+	l.pass()
+	l.live("Q", "a=3")
+	l.live("R", "a=4")
+	require.Empty(t, l.last.Held)
+	l.quiet()
+}
+
+// A rules file that a pull request proposes protects nothing and frees nothing: only the tracked branch counts.
+func TestRulesOfABranchDoNotCount(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("protect: [queue/Q]\n")})
+	l.hand("Q", "a=5")
+	l.pass()
+	l.edit("refs/heads/"+l.pull().Head, gitstore.Edit{"driftback.rules.yaml": nil})
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.live("Q", "a=5")
+	require.Equal(t, reconciler.Conflict, l.verdict("Q"))
+}
+
+// Where neither the write nor its undoing is permitted, nothing was done, and that is no drift.
+func TestDeniedWriteIsNoDrift(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.env.Platform = &refusing{l.env.Platform, func(c resource.Change) bool { return true }}
+	l.restart()
+	l.commit(map[string]string{"Q": "a=2", "N": "a=1"})
+	l.pass()
+	require.True(t, l.last.Deployments[0].Undone)
+	require.Empty(t, l.last.Deployments[0].Left)
+	require.Zero(t, l.last.Drifted)
+	require.Empty(t, l.pulls())
+	l.quiet()
+}

@@ -23,6 +23,8 @@ func (p *pass) undo(ctx context.Context, w work) error {
 		switch {
 		case errors.Is(err, vendors.ErrConflict):
 			foreign[i] = true
+		case err != nil && p.lasting(ctx, err, 2*patience) && p.isAsBefore(ctx, c):
+			// what refuses to be undone was never done
 		case err != nil && p.lasting(ctx, err, 2*patience):
 			foreign[i] = true
 			p.trouble = append(p.trouble, Trouble{Key: c.Key(), Kind: c.Key().Kind, Reason: "could not be undone: " + p.r.c.Redact(err.Error())})
@@ -44,6 +46,22 @@ func (p *pass) undo(ctx context.Context, w work) error {
 	}
 	p.failing = failing{}
 	return p.outcome(ctx, w, foreign, p.st.journal.Cause)
+}
+
+// isAsBefore reports whether everything that a change touches is as it was before it.
+func (p *pass) isAsBefore(ctx context.Context, c resource.Change) bool {
+	keys := touched([]resource.Change{c})
+	now, err := p.Platform.Read(ctx, keys)
+	if now == nil || err != nil {
+		return false
+	}
+	for _, k := range keys {
+		r, err := now.Resource(k)
+		if err != nil || r == nil && !now.Covers(k) || hashAt(p.likeSide(r, resource.Change{Before: c.Before}), k) != hashAt(c.Before, k) {
+			return false
+		}
+	}
+	return true
 }
 
 // noteUndone writes down with the hold what undoing did not bring back as it was.

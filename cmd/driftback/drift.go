@@ -142,8 +142,9 @@ func driftResult(r reconciler.Report) result {
 		rows = nil
 	}
 	return result{
-		value: map[string]any{"environment": r.Environment, "drift": rows},
+		value: map[string]any{"environment": r.Environment, "drift": rows, "held": heldRows(r)},
 		text: func(w io.Writer) {
+			defer writeTroubles(w, "held", r.Held)
 			if len(rows) == 0 {
 				fmt.Fprintf(w, "%s: no drift\n", r.Environment)
 				return
@@ -162,6 +163,14 @@ func driftResult(r reconciler.Report) result {
 			}
 		},
 	}
+}
+
+// heldRows is what is not deployed, never null.
+func heldRows(r reconciler.Report) []reconciler.Trouble {
+	if r.Held == nil {
+		return []reconciler.Trouble{}
+	}
+	return r.Held
 }
 
 func (r driftRow) change() string {

@@ -49,11 +49,7 @@ func planExit(r reconciler.Report) error {
 }
 
 func (c *cli) printPlan(r reconciler.Report) error {
-	held := r.Held
-	if held == nil {
-		held = []reconciler.Trouble{}
-	}
-	more := map[string]any{"environment": r.Environment, "commit": r.Commit, "planId": r.PlanID, "held": held, "conflicts": r.Conflicts}
+	more := map[string]any{"environment": r.Environment, "commit": r.Commit, "planId": r.PlanID, "overrides": append([]string{}, r.Overrides...), "held": heldRows(r), "conflicts": r.Conflicts}
 	if r.Halt != nil {
 		more["halt"] = r.Halt
 	}

@@ -21,6 +21,8 @@ type Pull struct {
 	Withheld map[resource.Key]string
 	// Unknown are objects about which the platform could not be read, with the reason.
 	Unknown map[resource.Key]string
+	// Held are objects that Git wants to be otherwise and that are not deployed, with the reason.
+	Held map[resource.Key]string
 	// Guard lists the guards that this breaches; any makes it a draft.
 	Guard []string
 	// Omitted is how many further objects differ that this pull request does not hold.
@@ -62,7 +64,7 @@ func (p Pull) Body(limit int) string {
 		limit = DefaultLimit
 	}
 	head := p.lead() + p.guard()
-	tail := p.next() + p.aside("Kept out of Git", p.Withheld) + p.aside("Not readable", p.Unknown)
+	tail := p.next() + p.aside("Not deployed", p.Held) + p.aside("Kept out of Git", p.Withheld) + p.aside("Not readable", p.Unknown)
 	b := body{limit: limit - len(head) - len(tail)}
 	if b.limit < 0 { // there is room for the most important only
 		return clipText(p.lead(), limit)
