@@ -9,9 +9,12 @@ FUZZTIME ?= 3s
 BENCH ?= .
 # Pinned here and not in go.mod, so that a linter's dependencies are not the program's.
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOSEC = $(GO) run github.com/securego/gosec/v2/cmd/gosec@v2.30.0
+# A server that only tests start, on the loopback interface.
+STANDINS = -exclude-dir=githubtest
 PURE = ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
 
-.PHONY: build play test deps lint unit cover fuzz simulate reverts e2e bench clean chaos
+.PHONY: build play test deps lint unit cover fuzz simulate reverts e2e bench clean chaos vulncheck
 
 build: ## a static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/driftback ./cmd/driftback
@@ -47,7 +50,11 @@ lint:
 	@test -z "$$(gofmt -l cmd gitstore metrics reconciler vendors | tee /dev/stderr)"
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
-	@mkdir -p bin && echo "gofmt, go vet, staticcheck" >>bin/ran
+	$(GOSEC) -quiet $(STANDINS) ./...
+	@mkdir -p bin && echo "gofmt, go vet, staticcheck, gosec" >>bin/ran
+
+vulncheck: ## known vulnerabilities of what is linked; needs the network
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
 
 cover: ## at least 90 % of the statements of the pure packages
 	@.ci/cover $(PURE)

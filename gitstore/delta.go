@@ -83,7 +83,7 @@ func (d *deltaWriter) flush() {
 	}
 	for d.ins < d.end {
 		n := min(d.end-d.ins, maxInsert)
-		d.out = append(d.out, byte(n))
+		d.out = append(d.out, byte(n)) // #nosec G115 -- the byte at this place of a varying length
 		d.out = append(d.out, d.target[d.ins:d.ins+n]...)
 		d.ins += n
 	}
@@ -96,13 +96,13 @@ func appendCopy(out []byte, at, n int) []byte {
 	op := byte(0x80)
 	out = append(out, op)
 	for i := range 4 {
-		if b := byte(at >> (8 * i)); b != 0 {
+		if b := byte(at >> (8 * i)); b != 0 { // #nosec G115 -- the byte at this place of a varying length
 			out = append(out, b)
 			op |= 1 << i
 		}
 	}
 	for i := range 3 {
-		if b := byte(n >> (8 * i)); b != 0 {
+		if b := byte(n >> (8 * i)); b != 0 { // #nosec G115 -- the byte at this place of a varying length
 			out = append(out, b)
 			op |= 0x10 << i
 		}
@@ -116,5 +116,5 @@ func appendSize(out []byte, n int) []byte {
 	for ; n >= 0x80; n >>= 7 {
 		out = append(out, byte(n)|0x80)
 	}
-	return append(out, byte(n))
+	return append(out, byte(n)) // #nosec G115 -- the byte at this place of a varying length
 }

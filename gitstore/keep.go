@@ -47,7 +47,7 @@ func (k sink) Pack(r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		k.s.fresh.put(Object{ID: ID(id), Kind: Kind(e.Type()), Data: data})
+		k.s.fresh.put(Object{ID: ID(id), Kind: Kind(e.Type()), Data: data}) // #nosec G115 -- go-git's kinds of objects are these eight
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 package gitstore
 
 import (
-	"crypto/sha1" //nolint:gosec // Git's object names are SHA-1.
+	"crypto/sha1" // #nosec G505 -- Git's object names and packs are SHA-1
 	"fmt"
 	"strconv"
 	"sync"
@@ -47,7 +47,7 @@ func newObject(kind Kind, data []byte) Object {
 	head = append(head, ' ')
 	head = strconv.AppendInt(head, int64(len(data)), 10)
 	head = append(head, 0)
-	h := sha1.New() //nolint:gosec // as above
+	h := sha1.New() // #nosec G401 -- Git's object names and packs are SHA-1
 	h.Write(head)
 	h.Write(data)
 	o := Object{Kind: kind, Data: data}

@@ -29,7 +29,7 @@ const lockWait = 2 * time.Second
 func (l *local) locks() (*locks, error) {
 	k := &locks{dir: l.dir, held: map[string]bool{}}
 	var err error
-	if k.ledge, err = os.OpenFile(filepath.Join(l.dir, "driftback.lock"), os.O_CREATE|os.O_RDWR, 0o666); err != nil {
+	if k.ledge, err = os.OpenFile(filepath.Join(l.dir, "driftback.lock"), os.O_CREATE|os.O_RDWR, 0o666); err != nil { // #nosec G302 -- a shared repository belongs to who its umask says, as with git
 		return nil, err
 	}
 	if err := flock(k.ledge); err != nil {
@@ -75,7 +75,7 @@ func (k *locks) path(name string) string {
 // take creates the lock of a name, waiting a little while somebody else has it.
 func (k *locks) take(ctx context.Context, name string) error {
 	path := k.path(name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil { // #nosec G301 -- a shared repository belongs to who its umask says, as with git
 		return fmt.Errorf("lock %s: %w: %w", name, err, ErrRefused)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".driftback-*.lock")

@@ -56,7 +56,7 @@ func (s Signature) appendTo(b []byte) []byte {
 		sign, off = '-', -off
 	}
 	return append(b, ' ', sign,
-		byte('0'+off/36000), byte('0'+off/3600%10), byte('0'+off%3600/600), byte('0'+off%600/60))
+		byte('0'+off/36000), byte('0'+off/3600%10), byte('0'+off%3600/600), byte('0'+off%600/60)) // #nosec G115 -- digits of an offset that was bounded above
 }
 
 // parseSignature reads the form of a commit header. What is broken in it is left out: history may hold anything.

@@ -32,7 +32,7 @@ func (wallClock) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func randomJitter() float64 { return rand.Float64() }
+func randomJitter() float64 { return rand.Float64() } // #nosec G404 -- spreads timers, keeps no secret
 
 // Run makes passes until ctx ends: at start, every Environment.Every with jitter, soon
 // after a hint or a Poke, and with growing pauses where passes fail. Each environment

@@ -21,7 +21,7 @@ func (p parsed) Load(name string) []byte {
 	if info, err := os.Stat(path); err != nil || info.Size() > maxParsed {
 		return nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(path) // #nosec G304 -- below the user's cache directory
 	if err != nil {
 		return nil
 	}

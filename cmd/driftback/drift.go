@@ -154,7 +154,7 @@ func driftResult(r reconciler.Report) result {
 			for _, row := range rows {
 				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(row.Key.String()), printable(row.change()), printable(orUnknown(row.Who)), day(row.When))
 			}
-			t.Flush()
+			_ = t.Flush() // what is written to w is checked by who prints it
 		},
 		markdown: func(w io.Writer) {
 			fmt.Fprintln(w, "| Object | Change | Who | When |\n|---|---|---|---|")

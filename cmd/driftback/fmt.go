@@ -70,7 +70,7 @@ func (c *cli) formatClone(ctx context.Context, dir string, check bool) (err erro
 	changed := sortedKeys(edits)
 	if !check {
 		for _, p := range changed {
-			if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(p)), edits[p], 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(p)), edits[p], 0o644); err != nil { // #nosec G306 -- files of a work tree are for its readers
 				return fmt.Errorf("fmt: %w", err)
 			}
 		}

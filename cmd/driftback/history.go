@@ -93,7 +93,7 @@ func historyResult(env string, events []reconciler.Event) result {
 			for _, e := range events {
 				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", day(e.When.In(time.Local)), number(e.Number), e.What, printable(eventBy(e)), printable(eventObjects(e)), clip(printable(e.Reason), 100))
 			}
-			t.Flush()
+			_ = t.Flush() // what is written to w is checked by who prints it
 		},
 		markdown: func(w io.Writer) {
 			fmt.Fprintln(w, "| When | No | What | By | Objects | Why |\n|---|---|---|---|---|---|")

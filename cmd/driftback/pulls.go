@@ -92,7 +92,7 @@ func pullList(pulls []forge.Pull) result {
 			for _, p := range pulls {
 				fmt.Fprintf(t, "#%d\t%s\t%s\t%s\n", p.Number, pullState(p), printable(p.Title), p.Updated.Format(time.DateOnly))
 			}
-			t.Flush()
+			_ = t.Flush() // what is written to w is checked by who prints it
 		},
 		markdown: func(w io.Writer) {
 			fmt.Fprintln(w, "| # | State | Title | Updated |\n|---|---|---|---|")

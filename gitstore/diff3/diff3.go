@@ -74,7 +74,7 @@ func write(b *strings.Builder, lines []string, end string) {
 	for _, line := range lines {
 		b.WriteString(line)
 	}
-	if n := len(lines); n > 0 && !strings.HasSuffix(lines[n-1], "\n") {
+	if n := len(lines); n > 0 && !strings.HasSuffix(lines[n-1], "\n") { // #nosec G602 -- n > 0
 		b.WriteString(end)
 	}
 }

@@ -202,8 +202,8 @@ func (c *Cache) MarshalBinary() ([]byte, error) {
 	b := make([]byte, 0, len(cacheMagic)+32+len(c.flat)*recordSize+sha256.Size)
 	b = append(b, cacheMagic...)
 	b = binary.LittleEndian.AppendUint32(b, c.load)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.flat)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.extras)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.flat)))   // #nosec G115 -- counted here, from 0 and far below the limit
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(c.extras))) // #nosec G115 -- counted here, from 0 and far below the limit
 	for i := range c.flat {
 		r := &c.flat[i]
 		b = append(append(b, r.key[:]...), r.hash[:]...)
@@ -212,8 +212,8 @@ func (c *Cache) MarshalBinary() ([]byte, error) {
 	for _, k := range slices.SortedFunc(maps.Keys(c.extras), func(a, b cacheKey) int { return bytes.Compare(a[:], b[:]) }) {
 		x := c.extras[k]
 		b = append(b, k[:]...)
-		b = binary.AppendUvarint(b, uint64(x.line))
-		b = binary.AppendUvarint(b, uint64(x.column))
+		b = binary.AppendUvarint(b, uint64(x.line))   // #nosec G115 -- counted here, from 0 and far below the limit
+		b = binary.AppendUvarint(b, uint64(x.column)) // #nosec G115 -- counted here, from 0 and far below the limit
 		for _, s := range []string{x.name, x.renamedFrom, x.fault} {
 			b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 		}

@@ -53,7 +53,7 @@ func foldHash(s string) uint32 {
 func foldHashSlow(s string) uint32 {
 	h := uint32(2166136261)
 	for _, r := range foldName(s) {
-		h = (h ^ uint32(r)) * 16777619
+		h = (h ^ uint32(r)) * 16777619 // #nosec G115 -- a hash: every bit pattern is as good
 	}
 	return h
 }

@@ -277,7 +277,7 @@ func (b *body) put(part, reserve string) bool {
 	if b.Len()+len(part)+len(reserve) > b.limit {
 		return false
 	}
-	b.WriteString(part)
+	_, _ = b.WriteString(part) // to memory
 	return true
 }
 
