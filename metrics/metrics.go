@@ -8,6 +8,7 @@
 package metrics
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,9 @@ type Metrics struct {
 	held           *prometheus.GaugeVec
 	fights         *prometheus.GaugeVec
 	vendorRequests *prometheus.CounterVec
+	githubRequests *prometheus.CounterVec
+	githubLeft     *prometheus.GaugeVec
+	webhooks       *prometheus.CounterVec
 	suspended      *prometheus.GaugeVec
 	pending        *prometheus.GaugeVec
 	applied        *prometheus.GaugeVec
@@ -54,6 +58,9 @@ func New(reg prometheus.Registerer) *Metrics {
 		held:           f.gauges("held_objects", "Objects whose deployment waits for people, by what holds it.", env, "gate"),
 		fights:         f.gauges("fights", "Objects that are left alone because somebody else keeps changing them back.", env),
 		vendorRequests: f.counters("vendor_api_requests_total", "Requests to platforms.", "vendor", "operation", "code"),
+		githubRequests: f.counters("github_api_requests_total", "Requests to GitHub.", "method", "code"),
+		githubLeft:     f.gauges("github_rate_limit_remaining", "Requests that GitHub still takes until the quota is renewed.", "resource"),
+		webhooks:       f.counters("webhook_deliveries_total", "Webhook deliveries by what became of them.", "event", "result"),
 		suspended:      f.gauges("suspended", "1 while the environment is suspended.", env),
 		pending:        f.gauges("pending_commits", "Commits of the tracked branch that are not deployed yet.", env),
 		applied:        f.gauges("applied_commit_info", "The commit that was last brought into agreement, as a label.", env, "commit"),
@@ -124,6 +131,34 @@ func (m *Metrics) Request(vendor, operation, code string) {
 		return
 	}
 	m.vendorRequests.WithLabelValues(vendor, operation, code).Inc()
+}
+
+// GitHubRequest counts one request to GitHub. code is the HTTP status, 0 where no answer came.
+func (m *Metrics) GitHubRequest(method string, code int) {
+	if m == nil {
+		return
+	}
+	label := "error"
+	if code != 0 {
+		label = strconv.Itoa(code)
+	}
+	m.githubRequests.WithLabelValues(method, label).Inc()
+}
+
+// GitHubLimit tells what is left of a quota of GitHub.
+func (m *Metrics) GitHubLimit(resource string, remaining int) {
+	if m == nil {
+		return
+	}
+	m.githubLeft.WithLabelValues(resource).Set(float64(remaining))
+}
+
+// Webhook counts one delivery. event is one of a known few, or other.
+func (m *Metrics) Webhook(event, result string) {
+	if m == nil {
+		return
+	}
+	m.webhooks.WithLabelValues(event, result).Inc()
 }
 
 func number(b bool) float64 {

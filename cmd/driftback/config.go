@@ -16,7 +16,7 @@ import (
 // lives in the repository, where a pull request could change it.
 type config struct {
 	FingerprintKey secretSource            `yaml:"fingerprintKey,omitempty" jsonschema_description:"HMAC key for the fingerprints of secrets. Without one, secrets are written on creation or on request only."`
-	Listen         string                  `yaml:"listen,omitempty" jsonschema:"default=127.0.0.1:9650" jsonschema_description:"Address of /metrics, /livez and /readyz. The word off listens nowhere."`
+	Listen         string                  `yaml:"listen,omitempty" jsonschema:"default=127.0.0.1:9650" jsonschema_description:"Address of /metrics, /livez, /readyz and /webhooks/github. The word off listens nowhere."`
 	Repository     repositoryConfig        `yaml:"repository" jsonschema_description:"The Git repository."`
 	Forge          forgeConfig             `yaml:"forge" jsonschema_description:"Where pull requests live."`
 	Secrets        map[string]secretSource `yaml:"secrets,omitempty" jsonschema_description:"What {$secret: NAME} stands for in the environments' files."`
@@ -30,6 +30,12 @@ type repositoryConfig struct {
 	Auth   authConfig `yaml:"auth,omitempty" jsonschema_description:"How to sign in."`
 	Mirror string     `yaml:"mirror,omitempty" jsonschema_description:"Directory of the disposable local copy (default: below the user's cache directory)."`
 	Author identity   `yaml:"committer,omitempty" jsonschema_description:"Who commits (default driftback <driftback@localhost>)."`
+	Proxy  string     `yaml:"proxy,omitempty" jsonschema_description:"Proxy to the repository's server and to the forge's, for http and https (default that of the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY)."`
+	TLS    *tlsConfig `yaml:"tls,omitempty" jsonschema_description:"Certificates for https, to the repository and to the forge."`
+	// SigningKey signs every commit.
+	SigningKey secretSource `yaml:"signingKey,omitempty" jsonschema_description:"SSH key, of type ed25519 or rsa, that signs every commit of driftback."`
+	State      string       `yaml:"state,omitempty" jsonschema:"enum=ref,enum=branch,default=ref" jsonschema_description:"Where the states are kept: in refs/driftback/state/, or in branches driftback/state/ that a forge's rules can protect."`
+	SkipCI     *bool        `yaml:"skipCI,omitempty" jsonschema_description:"Whether commits of live branches and states say [skip ci] (default true on GitHub)."`
 	// Timeout bounds one request to the repository.
 	Timeout duration `yaml:"timeout,omitempty" jsonschema:"default=60s" jsonschema_description:"Of one request to the repository."`
 }
@@ -56,7 +62,8 @@ type sshConfig struct {
 }
 
 type forgeConfig struct {
-	Local *struct{} `yaml:"local,omitempty" jsonschema_description:"The built-in forge: pull requests kept in the repository itself."`
+	Local  *struct{}     `yaml:"local,omitempty" jsonschema_description:"The built-in forge: pull requests kept in the repository itself."`
+	GitHub *githubConfig `yaml:"github,omitempty" jsonschema_description:"GitHub, on github.com or a server of one's own."`
 }
 
 // An environment is one live system. Its vendor's own part stands under the
@@ -153,6 +160,13 @@ func (c *config) setDefaults() {
 	def(&c.Repository.Author.Name, "driftback")
 	def(&c.Repository.Author.Email, "driftback@localhost")
 	def(&c.Repository.Auth.User, "x-access-token")
+	def(&c.Repository.State, "ref")
+	if g := c.Forge.GitHub; g != nil {
+		def(&g.MergeMethod, "merge")
+		if g.Redeliver == 0 {
+			g.Redeliver = duration(10 * time.Minute)
+		}
+	}
 	if c.Repository.Timeout == 0 {
 		c.Repository.Timeout = duration(time.Minute)
 	}

@@ -64,8 +64,14 @@ func (c *config) check() []problem {
 		}
 	}
 	k.repository(c.Repository)
-	if c.Forge.Local == nil {
-		k.wrong("$.forge", "want local: {}")
+	k.reach(c.Repository)
+	switch {
+	case c.Forge.GitHub != nil && c.Forge.Local != nil:
+		k.wrong("$.forge", "want one of local and github")
+	case c.Forge.GitHub != nil:
+		k.github(c)
+	case c.Forge.Local == nil:
+		k.wrong("$.forge", "want local: {} or github")
 	}
 	if c.Claim.For < duration(time.Second) || c.Claim.For > duration(time.Hour) {
 		k.wrong("$.claim.for", "want 1s to 1h")

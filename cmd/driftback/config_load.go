@@ -97,8 +97,17 @@ func (c *config) rebase(dir string) {
 	if u := c.Repository.URL; isRelativePath(u) {
 		c.Repository.URL = filepath.Join(dir, u)
 	}
-	if m := c.Repository.Mirror; m != "" && !filepath.IsAbs(m) {
-		c.Repository.Mirror = filepath.Join(dir, m)
+	files := []*string{&c.Repository.Mirror}
+	if t := c.Repository.TLS; t != nil {
+		files = append(files, &t.CA, &t.Certificate)
+	}
+	if s := c.Repository.Auth.SSH; s != nil {
+		files = append(files, &s.KnownHosts)
+	}
+	for _, f := range files {
+		if *f != "" && !filepath.IsAbs(*f) {
+			*f = filepath.Join(dir, *f)
+		}
 	}
 }
 

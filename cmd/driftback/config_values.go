@@ -188,6 +188,31 @@ func (secretSource) JSONSchema() *jsonschema.Schema {
 	}}
 }
 
+// A secretList is one secret's source or a list of them.
+type secretList []secretSource
+
+func (l *secretList) UnmarshalYAML(n ast.Node) error {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		*l = make(secretList, 1)
+		return (*l)[0].UnmarshalYAML(n)
+	}
+	*l = make(secretList, len(seq.Values))
+	for i, v := range seq.Values {
+		if err := (*l)[i].UnmarshalYAML(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// JSONSchema says how they are written.
+func (secretList) JSONSchema() *jsonschema.Schema {
+	one := secretSource{}.JSONSchema()
+	one.AnyOf = append(one.AnyOf, &jsonschema.Schema{Type: "array", Items: secretSource{}.JSONSchema()})
+	return one
+}
+
 // A nodeError is a wrong value at a place in the file.
 type nodeError struct {
 	node   ast.Node

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"reflect"
 	"slices"
 	"sync"
@@ -27,6 +28,7 @@ type daemon struct {
 	metrics *metrics.Metrics
 	ready   *readiness
 	watch   *configWatch
+	mail    mailbox
 
 	mu     sync.Mutex
 	passed map[string]bool // environments that had a good pass in any generation
@@ -45,7 +47,10 @@ func (c *cli) runDaemon(ctx context.Context) error {
 	d.metrics.Build(b.Version, b.Revision, b.Go)
 	d.expect(w.config)
 
-	addr, stop, err := serve(w.config.Listen, handler(reg, d.ready), w.log)
+	mux := http.NewServeMux()
+	mux.Handle("/", handler(reg, d.ready))
+	mux.Handle(webhookPath, &d.mail)
+	addr, stop, err := serve(w.config.Listen, mux, w.log)
 	if err != nil {
 		return err
 	}
@@ -102,6 +107,7 @@ func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace,
 			d.log.Warn("closing", "err", err)
 		}
 	}()
+	w.metrics = d.metrics
 	if err := w.openStore(ctx, useDaemon); err != nil {
 		return nil, err
 	}
@@ -114,11 +120,21 @@ func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace,
 		d.metrics.Reconciled(env, "error", time.Now())
 		d.ready.passed(env, d.cli.redact.text(closed[env].Error()))
 	}
+	hook, err := w.openHook(ctx, r.Poke)
+	if err != nil {
+		return nil, err
+	}
+	d.mail.hook.Store(hook)
 	d.metrics.Reloaded(true, time.Now())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
+	var sweeping sync.WaitGroup
+	if hook != nil {
+		sweeping.Go(func() { w.redeliver(ctx, vendors.SystemClock{}.Sleep) })
+	}
 	next = d.await(ctx, w, sortedKeys(closed))
 	cancel()
+	sweeping.Wait()
 	if err := <-ended; err != nil {
 		d.log.Warn("the claims were not given up; they end by themselves", "err", err)
 	}

@@ -19,8 +19,9 @@ func (c *cli) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that everything is reachable and permitted",
-		Long: `Check the configuration, the repository, its tracked branches, the secrets and every platform, by reading
-only. What a platform cannot guarantee is told. The exit code is 1 if something does not work.`,
+		Long: `Check the configuration, the repository, its tracked branches, the secrets, the forge and every platform, by
+reading only. Pushes to the branches and refs that driftback writes are tried in a way that leaves no trace, and the rule that
+would refuse one is told. What a platform cannot guarantee is told too. The exit code is 1 if something does not work.`,
 		Example: "  driftback doctor\n  driftback doctor -o json",
 		GroupID: "look",
 		Args:    cobra.NoArgs,
@@ -69,6 +70,9 @@ func (c *cli) doctor(ctx context.Context) (err error) {
 	x.ok("configuration", "%s", w.path)
 	w.examineSecrets(ctx, x)
 	w.examineRepository(ctx, x)
+	if w.github != nil {
+		w.examineGitHub(ctx, x)
+	}
 	for _, name := range sortedKeys(w.config.Environments) {
 		w.examineEnvironment(ctx, name, x)
 	}
@@ -102,6 +106,16 @@ func (w *workspace) examineSecrets(ctx context.Context, x *examination) {
 	}
 	try("fingerprintKey", w.config.FingerprintKey)
 	try("repository.auth.token", w.config.Repository.Auth.Token)
+	try("repository.signingKey", w.config.Repository.SigningKey)
+	if g := w.config.Forge.GitHub; g != nil {
+		try("forge.github.token", g.Token)
+		if g.App != nil {
+			try("forge.github.app.key", g.App.Key)
+		}
+		for _, s := range g.WebhookSecret {
+			try("forge.github.webhookSecret", s)
+		}
+	}
 	for _, name := range sortedKeys(w.config.Secrets) {
 		try("secrets."+name, w.config.Secrets[name])
 	}
@@ -141,6 +155,7 @@ func (w *workspace) examineRepository(ctx context.Context, x *examination) {
 		}
 		x.ok("branch "+b, "is there")
 	}
+	w.examinePushes(ctx, refs, x)
 }
 
 func (w *workspace) examineEnvironment(ctx context.Context, name string, x *examination) {

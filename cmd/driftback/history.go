@@ -74,7 +74,7 @@ func (w *workspace) events(env string, k resource.Key, limit int) ([]reconciler.
 		return nil, fmt.Errorf("environment %s: %w", env, err)
 	}
 	kinds, _ = e.Kinds.narrow(kinds)
-	return reconciler.History(w.store, reconciler.HistoryOptions{Environment: env, Kinds: kinds, Key: k, Limit: limit})
+	return reconciler.History(w.store, reconciler.HistoryOptions{Environment: env, Kinds: kinds, Key: k, Limit: limit, StateBranch: w.config.Repository.State == "branch"})
 }
 
 func historyResult(env string, events []reconciler.Event) result {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -67,17 +68,29 @@ func (r *redactor) add(s string) {
 		r.known = map[string]bool{}
 	}
 	r.known[s] = true
-	for _, part := range append(strings.Split(s, "\n"), s) {
-		if part = strings.TrimSpace(part); len(part) < minSecret {
-			continue
-		}
-		for _, form := range append(spellings(part), part) {
-			if !slices.Contains(r.secrets, form) {
-				r.secrets = append(r.secrets, form)
+	r.rebuild()
+}
+
+// forget takes back what add was given, once it is worth nothing any more.
+func (r *redactor) forget(s string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.known, s)
+	r.rebuild()
+}
+
+// rebuild makes the replacer anew. The caller holds mu.
+func (r *redactor) rebuild() {
+	r.secrets = nil
+	for s := range r.known {
+		for _, part := range append(strings.Split(s, "\n"), s) {
+			if part = strings.TrimSpace(part); len(part) >= minSecret {
+				r.secrets = append(append(r.secrets, part), spellings(part)...)
 			}
 		}
 	}
-	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
+	slices.SortFunc(r.secrets, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	r.secrets = slices.Compact(r.secrets)
 	pairs := make([]string, 0, 2*len(r.secrets))
 	for _, s := range r.secrets {
 		pairs = append(pairs, s, redacted)

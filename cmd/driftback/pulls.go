@@ -42,10 +42,14 @@ func (c *cli) withForge(ctx context.Context, f func(*local.Forge) error) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	if w.local == nil {
+		at, _ := w.config.slug()
+		return fmt.Errorf("pull requests live at %s/%s/%s/pulls; these commands are for the built-in forge", at.server, at.owner, at.name)
+	}
 	if _, err := w.store.Sync(ctx); err != nil {
 		return err
 	}
-	return f(w.forge)
+	return f(w.local)
 }
 
 func (c *cli) pullsList() *cobra.Command {

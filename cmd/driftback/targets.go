@@ -146,6 +146,8 @@ func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (r *
 		Cache:   w.parsed(),
 		Redact:  w.secrets.redact.answer,
 		Conceal: w.secrets.redact.conceal,
+
+		StateBranch: w.config.Repository.State == "branch", SkipCI: w.config.skipsCI(),
 	})
 	return r, closed, err
 }

@@ -7,16 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/gitstore/forge/github"
 	"github.com/driftback/driftback/gitstore/forge/local"
+	"github.com/driftback/driftback/metrics"
 	"github.com/driftback/driftback/vendors"
 )
 
@@ -28,9 +33,14 @@ type workspace struct {
 	config  *config
 	log     *slog.Logger
 	secrets resolver
-	store   *gitstore.Store
-	forge   *local.Forge
-	cleanup []cleanup // undone last in, first out
+	metrics *metrics.Metrics // nil for commands
+
+	transport *http.Transport // to servers; nil for the default
+	store     *gitstore.Store
+	forge     forge.Forge
+	local     *local.Forge  // the forge, where it is the built-in one
+	github    *github.Forge // the forge, where it is GitHub
+	cleanup   []cleanup     // undone last in, first out
 }
 
 type cleanup struct {
@@ -73,7 +83,19 @@ func (c *cli) open(ctx context.Context, use use) (*workspace, error) {
 }
 
 func (w *workspace) openStore(ctx context.Context, use use) error {
+	if err := w.openTransport(ctx); err != nil {
+		return err
+	}
+	if w.config.Forge.GitHub != nil {
+		if err := w.openGitHub(ctx); err != nil {
+			return err
+		}
+	}
 	auth, err := w.auth(ctx)
+	if err != nil {
+		return err
+	}
+	signer, err := w.signer(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,8 +104,12 @@ func (w *workspace) openStore(ctx context.Context, use use) error {
 		URL:       r.URL,
 		Auth:      auth,
 		Committer: gitstore.Signature{Name: r.Author.Name, Email: r.Author.Email},
+		Signer:    signer,
 		Logger:    w.log,
 		Timeout:   time.Duration(r.Timeout),
+	}
+	if w.transport != nil {
+		options.Transport = w.transport
 	}
 	if options.Dir, err = mirrorDir(r, use); err != nil {
 		return err
@@ -92,12 +118,18 @@ func (w *workspace) openStore(ctx context.Context, use use) error {
 		return err
 	}
 	w.onClose("repository", w.store.Close)
+	if w.github != nil {
+		return nil
+	}
 	actor := actingUser()
 	if use != useCommand {
 		actor = fmt.Sprintf("%s <%s>", r.Author.Name, r.Author.Email)
 	}
-	w.forge, err = local.Open(w.store, local.Options{User: actor, Logger: w.log})
-	return err
+	if w.local, err = local.Open(w.store, local.Options{User: actor, Logger: w.log}); err != nil {
+		return err
+	}
+	w.forge = w.local
+	return nil
 }
 
 // openStore opens the repository. Where another process has the disposable copy, the daemon
@@ -152,6 +184,9 @@ func (w *workspace) auth(ctx context.Context) (gitstore.Auth, error) {
 			return token, err
 		}
 	}
+	if out.Token == nil && a.SSH == nil && w.github != nil && isHTTP(w.config.Repository.URL) {
+		out.Token = w.github.Token
+	}
 	if a.SSH == nil {
 		return out, nil
 	}
@@ -165,6 +200,11 @@ func (w *workspace) auth(ctx context.Context) (gitstore.Auth, error) {
 		return out, fmt.Errorf("repository.auth.ssh.knownHosts: %w", err)
 	}
 	return out, nil
+}
+
+// isHTTP reports whether a repository is reached by http or https.
+func isHTTP(url string) bool {
+	return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")
 }
 
 // mirrorDir is where the disposable copy of the repository is kept.
