@@ -1,0 +1,430 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/reconciler/report"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// deployed is a deployment that ended, as the forge is told of it.
+type deployed struct {
+	ID     string      `json:"id"`
+	Commit gitstore.ID `json:"commit"`
+	// Since is the commit of the last one before that did not fail.
+	Since  gitstore.ID `json:"since,omitzero"`
+	Failed bool        `json:"failed,omitempty"`
+	Text   string      `json:"text,omitempty"` // of a status
+	Told   bool        `json:"told,omitempty"`
+	Over   bool        `json:"over,omitempty"` // a later one replaced it, and the forge knows
+}
+
+const (
+	maxDeployed = 10   // deployments that are remembered
+	maxStatuses = 50   // commits of a range that get a status
+	maxResult   = 2000 // objects of a merged pull request that are looked after
+)
+
+// noteDeployed remembers a deployment that ended, in the working state: the forge is told at the end of the pass.
+func (p *pass) noteDeployed(id string, commit gitstore.ID, cause string) {
+	d := deployed{ID: id, Commit: commit, Text: "deployed and verified"}
+	if cause != "" {
+		d.Failed, d.Text = true, forge.CleanDescription("undone: "+firstLine(cause))
+	}
+	for _, before := range p.st.seen.Deployed {
+		if !before.Failed {
+			d.Since = before.Commit
+		}
+	}
+	all := append(slices.Clone(p.st.seen.Deployed), d)
+	p.st.seen.Deployed = all[max(0, len(all)-maxDeployed):]
+}
+
+// underWay tells the forge that a deployment has begun to change the platform. It is a courtesy, said after the first change.
+func (p *pass) underWay(ctx context.Context) {
+	if p.Announce.Off || p.effect(ctx) != nil {
+		return
+	}
+	j := p.st.journal
+	err := p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: j.ID, Environment: p.Name, Commit: j.Commit.String(), State: "in_progress",
+		Description: fmt.Sprintf("%d changes", len(j.Steps))})
+	if err != nil {
+		p.log.Warn("announce", "deployment", j.ID, "error", err)
+	}
+}
+
+// announceDeployments tells the forge how deployments ended, and what waits to be deployed.
+func (p *pass) announceDeployments(ctx context.Context) error {
+	all := slices.Clone(p.st.seen.Deployed)
+	for i := range all {
+		if all[i].Told {
+			continue
+		}
+		done, err := p.announceDeployed(ctx, all[i], all[:i])
+		if err != nil {
+			return err
+		}
+		all[i].Told = done
+		p.st.seen.Deployed = all
+	}
+	return p.announceQueued(ctx)
+}
+
+// announceDeployed tells of one deployment, and that earlier ones are over.
+func (p *pass) announceDeployed(ctx context.Context, d deployed, before []deployed) (bool, error) {
+	all := true
+	ensure := func(d deployed, state string) error {
+		done, err := p.say(ctx, "deployment", 0, func() error {
+			return p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: d.ID, Environment: p.Name, Commit: d.Commit.String(), State: state, Description: d.Text})
+		})
+		all = all && done
+		return err
+	}
+	state := "success"
+	if d.Failed {
+		state = "failure"
+	}
+	if err := ensure(d, state); err != nil {
+		return false, err
+	}
+	for i := range before {
+		if d.Failed || before[i].Failed || before[i].Over {
+			continue
+		}
+		if err := ensure(before[i], "inactive"); err != nil {
+			return false, err
+		}
+		before[i].Over = all
+	}
+	ids, err := p.deployedCommits(d)
+	if err != nil {
+		return false, p.later(ctx, "commits of a deployment", 0, err)
+	}
+	for _, id := range ids {
+		done, err := p.say(ctx, "status", 0, func() error {
+			return p.r.c.Forge.SetStatus(ctx, id.String(), forge.Status{Context: "driftback/" + p.Name, State: state, Description: d.Text})
+		})
+		if err != nil {
+			return false, err
+		}
+		all = all && done
+	}
+	return all, nil
+}
+
+// deployedCommits are the commits of which a deployment's outcome is that of each: the one deployed, and where it did well
+// those since the last one that did, but for those that changed what is held.
+func (p *pass) deployedCommits(d deployed) ([]gitstore.ID, error) {
+	ids := []gitstore.ID{d.Commit}
+	if d.Failed || d.Since.IsZero() || d.Since == d.Commit {
+		return ids, nil
+	}
+	held := map[resource.Key]bool{}
+	for _, h := range p.st.decisions.Holds {
+		for k := range h.all() {
+			held[k] = true
+		}
+	}
+	err := p.store.Log(d.Commit, []gitstore.ID{d.Since}, func(c gitstore.Commit) error {
+		if c.ID == d.Commit {
+			return nil
+		}
+		if len(ids) == maxStatuses {
+			return gitstore.ErrStop
+		}
+		if len(held) > 0 && len(c.Parents) > 0 {
+			changed, err := p.wantChanged(c.Parents[0], c.ID)
+			if err != nil {
+				return err
+			}
+			for k := range changed {
+				if held[k] {
+					return nil
+				}
+			}
+		}
+		ids = append(ids, c.ID)
+		return nil
+	})
+	if errors.Is(err, gitstore.ErrMissing) {
+		return ids, nil // history was rewritten since
+	}
+	return ids, err
+}
+
+// announceQueued tells the forge of a plan that waits for people or for a window.
+func (p *pass) announceQueued(ctx context.Context) error {
+	id, text := "", ""
+	for _, t := range p.report.Held {
+		switch t.Gate {
+		case GateMode, GateImport, GateFailed, GateOrder, GateBroken:
+		default:
+			id, text = "plan-"+p.report.PlanID, forge.CleanDescription(t.Reason)
+		}
+	}
+	was := p.st.seen.Queued
+	if was != nil && was.ID == id {
+		return nil
+	}
+	all := true
+	ensure := func(d deployed, state string) error {
+		done, err := p.say(ctx, "deployment", 0, func() error {
+			return p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: d.ID, Environment: p.Name, Commit: d.Commit.String(), State: state, Description: d.Text})
+		})
+		all = all && done
+		return err
+	}
+	if was != nil {
+		if err := ensure(*was, "inactive"); err != nil {
+			return err
+		}
+	}
+	var now *deployed
+	if id != "" {
+		now = &deployed{ID: id, Commit: p.head, Text: text}
+		if err := ensure(*now, "queued"); err != nil {
+			return err
+		}
+	}
+	if all {
+		p.st.seen.Queued = now
+	}
+	return nil
+}
+
+// announceMerges looks after the pull requests that were told something and are no longer open: those that were merged are told
+// what became of them.
+func (p *pass) announceMerges(ctx context.Context, open []forge.Pull, d Decision) error {
+	isOpen := map[int]bool{}
+	for _, pull := range open {
+		isOpen[pull.Number] = true
+	}
+	for _, n := range sortedKeys(p.st.seen.Told) {
+		t := p.st.seen.Told[n]
+		if isOpen[n] && t.Merged.IsZero() {
+			continue
+		}
+		if t.Merged.IsZero() {
+			keep, err := p.closedOrMerged(ctx, n, &t)
+			if err != nil {
+				return err
+			}
+			if !keep {
+				delete(p.st.seen.Told, n)
+				delete(p.st.decisions.Waits, n)
+				continue
+			}
+			p.setTold(n, t)
+		}
+		if t.Merged.IsZero() {
+			continue
+		}
+		if err := p.announceResult(ctx, n, t, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closedOrMerged finds out what became of a pull request, and reports whether it is still to be looked after.
+func (p *pass) closedOrMerged(ctx context.Context, n int, t *told) (keep bool, err error) {
+	pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: t.Branch})
+	if err != nil {
+		return true, p.later(ctx, "what became of it", n, err)
+	}
+	i := slices.IndexFunc(pulls, func(pull forge.Pull) bool { return pull.Number == n })
+	if i < 0 || pulls[i].Base != p.Branch || pulls[i].State == forge.Closed {
+		return false, nil
+	}
+	at, err := gitstore.ParseID(pulls[i].MergeCommit)
+	if pulls[i].State != forge.Merged || err != nil {
+		return pulls[i].State == forge.Open, nil // opened again while we looked
+	}
+	if in, err := p.store.IsAncestor(at, p.head); err != nil || !in {
+		p.report.Again = 1 // it came in while this pass was under way
+		return true, nil
+	}
+	if t.Keys, err = p.broughtIn(at, t.Head); err != nil {
+		return true, p.later(ctx, "what it changed", n, err)
+	}
+	t.Merged = at
+	if w, ok := p.st.decisions.Waits[n]; ok {
+		w.Keys = t.Keys
+		p.st.decisions.Waits[n] = w
+	}
+	return true, nil
+}
+
+// broughtIn are the objects that a merged pull request changed, with what Git wanted of them then. at is the last commit by
+// which it came in; of a rebase there are several.
+func (p *pass) broughtIn(at, head gitstore.ID) (map[resource.Key]resource.Hash, error) {
+	c, err := p.store.CommitAt(at)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Parents) == 0 {
+		return nil, nil
+	}
+	before := c.Parents[0]
+	if len(c.Parents) == 1 && !p.Announce.Off { // squashed or rebased: as many commits as have the same messages
+		m, err := p.mergeRange(proposal{Head: head, Base: p.forkPoint(before, head)}, head, at)
+		if err != nil {
+			return nil, err
+		}
+		before = m.before
+	}
+	keys, err := p.wantChanged(before, at)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range sortedResourceKeys(keys)[min(len(keys), maxResult):] {
+		delete(keys, k)
+	}
+	return keys, nil
+}
+
+// forkPoint is where a branch left another; zero where that is not known.
+func (p *pass) forkPoint(onto, head gitstore.ID) gitstore.ID {
+	base, err := p.store.MergeBase(onto, head)
+	if err != nil {
+		return gitstore.ID{}
+	}
+	return base
+}
+
+// announceResult tells a merged pull request what became of it, and forgets it when nothing more is to come.
+func (p *pass) announceResult(ctx context.Context, n int, t told, d Decision) error {
+	r, ready := p.resultOf(t, d)
+	if !ready {
+		return nil
+	}
+	if r.Replaced && t.Failed {
+		delete(p.st.seen.Told, n) // what was said stays true
+		delete(p.st.decisions.Waits, n)
+		return nil
+	}
+	body := p.conceal(r.Body())
+	if len(t.Keys) == 0 {
+		body = "" // it changed no object
+	}
+	if said := digest(body); said != t.Result && body != "" {
+		done, err := p.say(ctx, "result", n, func() error { return p.r.c.Forge.EnsureComment(ctx, n, "result/"+p.Name, body) })
+		if err != nil || !done {
+			return err
+		}
+		t.Result = said
+	}
+	if r.Done() {
+		delete(p.st.seen.Told, n)
+		delete(p.st.decisions.Waits, n)
+		return nil
+	}
+	t.Failed, t.PlanID = r.Failed != "", r.Plan
+	p.setTold(n, t)
+	return nil
+}
+
+// resultOf says what became of a merged pull request; it is not ready while that is not decided.
+func (p *pass) resultOf(t told, d Decision) (report.Result, bool) {
+	r := report.Result{Environment: p.Name, Commit: t.Merged.String(), Objects: len(t.Keys)}
+	items, held, why := map[resource.Key]Item{}, map[resource.Key]Trouble{}, map[string]int{}
+	for _, it := range d.Items {
+		items[it.Key] = it
+	}
+	for _, h := range p.report.Held {
+		held[h.Key] = h
+	}
+	replaced, ready := 0, true
+	want := p.want.snapshot()
+	for _, k := range sortedResourceKeys(t.Keys) {
+		it, differs := items[k]
+		switch h, failed := p.failedHold(k, t.Keys[k]); {
+		case want.Hash(k) != t.Keys[k]:
+			replaced++
+		case failed:
+			r.Failed, r.Deployment = h.Reason, h.Deployment
+			r.Names = append(r.Names, k)
+		case !differs:
+		case it.Verdict == Conflict:
+			why["both sides changed it, and somebody has to decide"]++
+			r.Names = append(r.Names, k)
+		case held[k].Reason != "":
+			why[held[k].Reason]++
+			r.Names = append(r.Names, k)
+			if held[k].Gate == GateGuard || held[k].Gate == GateProtected {
+				r.Plan = p.lastOverride()
+			}
+		case it.Verdict == Deploy, it.Verdict == Merge:
+			ready = false
+		}
+	}
+	if r.Failed != "" {
+		r.Revert = p.revertOf(r.Deployment)
+		return r, true
+	}
+	for _, w := range sortedKeys(why) {
+		r.Held = append(r.Held, report.Reason{Why: w, Objects: why[w]})
+	}
+	slices.SortStableFunc(r.Held, func(a, b report.Reason) int { return cmp.Compare(b.Objects, a.Objects) })
+	r.Replaced = replaced > 0 && replaced == len(t.Keys)
+	if len(r.Held) == 0 && !r.Replaced {
+		r.Deployment = p.deployedIn(t.Merged)
+	}
+	return r, ready
+}
+
+// failedHold returns the hold of an object with this value that failed, or that belongs to what did.
+func (p *pass) failedHold(k resource.Key, want resource.Hash) (Hold, bool) {
+	for _, h := range p.st.decisions.Holds {
+		if was, ok := h.all()[k]; ok && was == want {
+			return h, true
+		}
+	}
+	return Hold{}, false
+}
+
+// lastOverride is the plan that waits for somebody to let it pass.
+func (p *pass) lastOverride() string {
+	if n := len(p.report.Overrides); n > 0 {
+		return p.report.Overrides[0]
+	}
+	return ""
+}
+
+// revertOf is the number of the open pull request that takes back what failed in a deployment; zero where there is none.
+func (p *pass) revertOf(deployment string) int {
+	for _, r := range p.st.seen.Reverts {
+		if r.ID != deployment {
+			continue
+		}
+		for _, pull := range p.report.Pulls {
+			if pull.Head == r.Branch {
+				return pull.Number
+			}
+		}
+	}
+	return 0
+}
+
+// deployedIn is the first deployment that had the commit and did well; empty where there was none.
+func (p *pass) deployedIn(commit gitstore.ID) string {
+	for _, d := range p.st.seen.Deployed {
+		if d.Failed {
+			continue
+		}
+		if in, err := p.store.IsAncestor(commit, d.Commit); err == nil && in {
+			return d.ID
+		}
+	}
+	return ""
+}
+
+// cloneTold copies what pull requests were told; the entries themselves are replaced, never changed.
+func cloneTold(m map[int]told) map[int]told { return maps.Clone(m) }
