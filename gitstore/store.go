@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,6 +61,9 @@ type Store struct {
 	disk    *folder    // the others; nil when everything is in memory
 	mirror  *mirror    // owner of disk; nil for a repository that is read in place, and in memory
 	inPlace bool       // disk is the remote itself
+
+	following sync.Mutex          // guards also
+	also      map[string][]string // refs to follow beside the prefixes, by who asked
 
 	wire    chan struct{} // holds one token: the right to talk to the remote
 	disking sync.Mutex    // the right to add packs to disk and to remove them
@@ -280,7 +284,29 @@ func (s *Store) follows(ref string) bool {
 			return true
 		}
 	}
+	s.following.Lock()
+	defer s.following.Unlock()
+	for _, refs := range s.also {
+		if slices.Contains(refs, ref) {
+			return true
+		}
+	}
 	return false
+}
+
+// Follow makes the next Sync bring these refs too, by full name, besides those under the prefixes. They replace what who asked
+// for before; a ref that is not there is none.
+func (s *Store) Follow(who string, refs []string) {
+	s.following.Lock()
+	defer s.following.Unlock()
+	if len(refs) == 0 {
+		delete(s.also, who)
+		return
+	}
+	if s.also == nil {
+		s.also = map[string][]string{}
+	}
+	s.also[who] = slices.Clone(refs)
 }
 
 // wants returns the tips to fetch and the tips that are here with everything they refer to.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/driftback/driftback/gitstore"
@@ -60,63 +59,88 @@ func (p *pass) underWay(ctx context.Context) {
 	}
 }
 
+// marks are what the forge was told of a deployment. They are not worth a commit of their own: they travel with the next
+// change of the state, and who does not know of them says it again, which changes nothing.
+type marks struct{ told, over bool }
+
+func (p *pass) marksOf(d deployed) marks {
+	m := p.marks[d.ID]
+	return marks{m.told || d.Told, m.over || d.Over}
+}
+
+// mark notes what the forge was told of a deployment.
+func (p *pass) mark(d deployed, m marks) {
+	if p.marks == nil || len(p.marks) > 10*maxDeployed {
+		p.marks = map[string]marks{}
+	}
+	p.marks[d.ID] = m
+}
+
+// writeMarks puts the marks into the working state, which is about to be written anyway.
+func (p *pass) writeMarks() {
+	all := slices.Clone(p.st.seen.Deployed)
+	for i, d := range all {
+		m := p.marksOf(d)
+		all[i].Told, all[i].Over = m.told, m.over
+	}
+	p.st.seen.Deployed = all
+}
+
 // announceDeployments tells the forge how deployments ended, and what waits to be deployed.
 func (p *pass) announceDeployments(ctx context.Context) error {
-	all := slices.Clone(p.st.seen.Deployed)
-	for i := range all {
-		if all[i].Told {
+	for i, d := range p.st.seen.Deployed {
+		if p.marksOf(d).told {
 			continue
 		}
-		done, err := p.announceDeployed(ctx, all[i], all[:i])
-		if err != nil {
+		if err := p.announceDeployed(ctx, d, p.st.seen.Deployed[:i]); err != nil {
 			return err
 		}
-		all[i].Told = done
-		p.st.seen.Deployed = all
 	}
 	return p.announceQueued(ctx)
 }
 
 // announceDeployed tells of one deployment, and that earlier ones are over.
-func (p *pass) announceDeployed(ctx context.Context, d deployed, before []deployed) (bool, error) {
-	all := true
-	ensure := func(d deployed, state string) error {
-		done, err := p.say(ctx, "deployment", 0, func() error {
-			return p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: d.ID, Environment: p.Name, Commit: d.Commit.String(), State: state, Description: d.Text})
-		})
-		all = all && done
-		return err
-	}
+func (p *pass) announceDeployed(ctx context.Context, d deployed, before []deployed) error {
 	state := "success"
 	if d.Failed {
 		state = "failure"
 	}
-	if err := ensure(d, state); err != nil {
-		return false, err
+	all, err := p.ensureDeployment(ctx, d, state)
+	if err != nil {
+		return err
 	}
-	for i := range before {
-		if d.Failed || before[i].Failed || before[i].Over {
+	for _, b := range before {
+		if d.Failed || b.Failed || p.marksOf(b).over {
 			continue
 		}
-		if err := ensure(before[i], "inactive"); err != nil {
-			return false, err
+		done, err := p.ensureDeployment(ctx, b, "inactive")
+		if err != nil {
+			return err
 		}
-		before[i].Over = all
+		p.mark(b, marks{told: true, over: done})
+		all = all && done
 	}
 	ids, err := p.deployedCommits(d)
 	if err != nil {
-		return false, p.later(ctx, "commits of a deployment", 0, err)
+		return p.later(ctx, "commits of a deployment", 0, err)
 	}
 	for _, id := range ids {
 		done, err := p.say(ctx, "status", 0, func() error {
 			return p.r.c.Forge.SetStatus(ctx, id.String(), forge.Status{Context: "driftback/" + p.Name, State: state, Description: d.Text})
 		})
 		if err != nil {
-			return false, err
+			return err
 		}
 		all = all && done
 	}
-	return all, nil
+	p.mark(d, marks{told: all, over: p.marksOf(d).over})
+	return nil
+}
+
+func (p *pass) ensureDeployment(ctx context.Context, d deployed, state string) (done bool, err error) {
+	return p.say(ctx, "deployment", 0, func() error {
+		return p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: d.ID, Environment: p.Name, Commit: d.Commit.String(), State: state, Description: d.Text})
+	})
 }
 
 // deployedCommits are the commits of which a deployment's outcome is that of each: the one deployed, and where it did well
@@ -162,36 +186,38 @@ func (p *pass) deployedCommits(d deployed) ([]gitstore.ID, error) {
 // announceQueued tells the forge of a plan that waits for people or for a window.
 func (p *pass) announceQueued(ctx context.Context) error {
 	id, text := "", ""
+	var waiting []string
 	for _, t := range p.report.Held {
 		switch t.Gate {
 		case GateMode, GateImport, GateFailed, GateOrder, GateBroken:
 		default:
-			id, text = "plan-"+p.report.PlanID, forge.CleanDescription(t.Reason)
+			text = forge.CleanDescription(t.Reason)
+			waiting = append(waiting, t.Key.String(), p.want.snapshot().Hash(t.Key).String())
 		}
+	}
+	if len(waiting) > 0 {
+		id = "waits-" + digest(waiting...)
 	}
 	was := p.st.seen.Queued
 	if was != nil && was.ID == id {
 		return nil
 	}
 	all := true
-	ensure := func(d deployed, state string) error {
-		done, err := p.say(ctx, "deployment", 0, func() error {
-			return p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: d.ID, Environment: p.Name, Commit: d.Commit.String(), State: state, Description: d.Text})
-		})
-		all = all && done
-		return err
-	}
 	if was != nil {
-		if err := ensure(*was, "inactive"); err != nil {
+		done, err := p.ensureDeployment(ctx, *was, "inactive")
+		if err != nil {
 			return err
 		}
+		all = done
 	}
 	var now *deployed
 	if id != "" {
 		now = &deployed{ID: id, Commit: p.head, Text: text}
-		if err := ensure(*now, "queued"); err != nil {
+		done, err := p.ensureDeployment(ctx, *now, "queued")
+		if err != nil {
 			return err
 		}
+		all = all && done
 	}
 	if all {
 		p.st.seen.Queued = now
@@ -235,10 +261,19 @@ func (p *pass) announceMerges(ctx context.Context, open []forge.Pull, d Decision
 
 // closedOrMerged finds out what became of a pull request, and reports whether it is still to be looked after.
 func (p *pass) closedOrMerged(ctx context.Context, n int, t *told) (keep bool, err error) {
-	pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: t.Branch})
+	pulls, err := p.r.c.Forge.Pulls(forge.Recent(ctx), forge.Filter{Head: t.Branch})
 	if err != nil {
 		return true, p.later(ctx, "what became of it", n, err)
 	}
+	keep, err = p.ended(pulls, n, t)
+	if err != nil {
+		return true, p.later(ctx, "what it changed", n, err)
+	}
+	return keep, nil
+}
+
+// ended looks in pulls for what became of pull request n.
+func (p *pass) ended(pulls []forge.Pull, n int, t *told) (keep bool, err error) {
 	i := slices.IndexFunc(pulls, func(pull forge.Pull) bool { return pull.Number == n })
 	if i < 0 || pulls[i].Base != p.Branch || pulls[i].State == forge.Closed {
 		return false, nil
@@ -248,11 +283,10 @@ func (p *pass) closedOrMerged(ctx context.Context, n int, t *told) (keep bool, e
 		return pulls[i].State == forge.Open, nil // opened again while we looked
 	}
 	if in, err := p.store.IsAncestor(at, p.head); err != nil || !in {
-		p.report.Again = 1 // it came in while this pass was under way
-		return true, nil
+		return true, nil // it came in while this pass was under way
 	}
 	if t.Keys, err = p.broughtIn(at, t.Head); err != nil {
-		return true, p.later(ctx, "what it changed", n, err)
+		return true, err
 	}
 	t.Merged = at
 	if w, ok := p.st.decisions.Waits[n]; ok {
@@ -426,5 +460,25 @@ func (p *pass) deployedIn(commit gitstore.ID) string {
 	return ""
 }
 
-// cloneTold copies what pull requests were told; the entries themselves are replaced, never changed.
-func cloneTold(m map[int]told) map[int]told { return maps.Clone(m) }
+// heldMerges finds out, before anything is deployed, whether a pull request came in of which somebody said that it is to
+// wait. It asks the forge only where there is one that is still open.
+func (p *pass) heldMerges(ctx context.Context) error {
+	if p.st.seen.Head == p.head || p.dry {
+		return nil
+	}
+	for _, n := range sortedKeys(p.st.decisions.Waits) {
+		t, ok := p.st.seen.Told[n]
+		if !ok || !t.Merged.IsZero() {
+			continue
+		}
+		pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: t.Branch})
+		if err != nil {
+			return fmt.Errorf("pull request %d, which is to wait: %w", n, err)
+		}
+		if _, err := p.ended(pulls, n, &t); err != nil {
+			return fmt.Errorf("pull request %d, which is to wait: %w", n, err)
+		}
+		p.setTold(n, t)
+	}
+	return nil
+}

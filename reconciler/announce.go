@@ -60,7 +60,7 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 	if p.dry || p.Announce.Off {
 		return false, nil
 	}
-	open, err := p.r.c.Forge.Pulls(ctx, forge.Filter{State: forge.Open, Base: p.Branch})
+	open, err := p.r.c.Forge.Pulls(forge.Recent(ctx), forge.Filter{State: forge.Open, Base: p.Branch})
 	if err != nil {
 		return false, p.later(ctx, "list pull requests", 0, err)
 	}
@@ -69,6 +69,7 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 	if err := p.fetchHeads(ctx, theirs); err != nil {
 		return false, err
 	}
+	p.wakeForOverride()
 	for _, step := range []func() error{
 		func() error { return p.announceDeployments(ctx) },
 		func() error { return p.announceMerges(ctx, open, d) },

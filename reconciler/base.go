@@ -49,6 +49,9 @@ func (p *pass) moveBase(ctx context.Context) error {
 	if err := p.answerRequests(); err != nil {
 		return err
 	}
+	if err := p.heldMerges(ctx); err != nil {
+		return err
+	}
 	inside, err := p.proposalsDecided(ctx)
 	if err != nil {
 		return err

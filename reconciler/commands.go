@@ -31,10 +31,8 @@ type reply struct {
 	Body     string `json:"body,omitempty"`
 }
 
-const (
-	maxReplies = 200 // answers that wait; those after them are not given
-	maxTaken   = 50  // commands of one pass; the others are taken by the next
-)
+// maxReplies bounds how many answers wait; those after them are not given.
+const maxReplies = 500
 
 // A wait keeps what a pull request changes from being deployed.
 type wait struct {
@@ -53,81 +51,71 @@ func (w wait) because() string {
 	return out
 }
 
-// takeCommands makes requests of what people asked for in comments, in the working state: they are carried out by the same functions as those
-// of the command line, at once or by whoever makes the next pass. It reports whether there are any.
+// A cursor is a place in the commands that was reached from another one without finding any.
+type cursor struct{ from, to string }
+
+// takeCommands makes requests of what people asked for in comments, in the working state: they are carried out by the same
+// functions as those of the command line, at once or by whoever makes the next pass. It reports whether there are any.
 func (p *pass) takeCommands(ctx context.Context, open []forge.Pull) (asked bool, err error) {
-	since := p.cursor
-	if since == "" {
-		since = p.st.seen.Cursor
+	since := p.st.seen.Cursor
+	if p.cursor.from == since && p.cursor.to != "" {
+		since = p.cursor.to
 	}
+	ctx = forge.Recent(ctx)
 	commands, next, err := p.r.c.Forge.Commands(ctx, since)
-	if errors.Is(err, forge.ErrInvalid) && since != "" { // of another forge, or a forge begun anew
+	if errors.Is(err, forge.ErrInvalid) && since != "" { // of another forge, or of one begun anew
 		commands, next, err = p.r.c.Forge.Commands(ctx, "")
 	}
 	if err != nil {
 		return false, p.later(ctx, "commands", 0, err)
 	}
 	if len(commands) == 0 {
-		if p.cursor = next; p.st.seen.Cursor == "" {
+		if p.st.seen.Cursor == "" {
 			p.st.seen.Cursor = next // from now on, also for whoever comes next
 		}
+		p.cursor = cursor{p.st.seen.Cursor, next}
 		return false, nil
-	}
-	if len(commands) > maxTaken {
-		p.log.Warn("more commands than one pass takes: the last ones are dropped", "commands", len(commands))
-		commands = commands[:maxTaken]
 	}
 	before := len(p.st.requests)
 	for _, c := range commands {
-		if err := p.take(ctx, c, open); err != nil {
-			return false, err
-		}
+		p.take(c, open)
 	}
-	p.cursor, p.st.seen.Cursor = next, next
+	p.st.seen.Cursor = next // in the same commit as what was taken
 	return len(p.st.requests) > before, nil
 }
 
 // take reads one command. What is not for this environment, or for no one, is left to others.
-func (p *pass) take(ctx context.Context, c forge.Command, open []forge.Pull) error {
+func (p *pass) take(c forge.Command, open []forge.Pull) {
 	said, err := command.Parse(c.Text, c.At)
 	if errors.Is(err, command.ErrForeign) {
-		return nil
+		return
 	}
 	to, pull, ok := p.addressed(c, said, open)
-	if !ok {
-		return nil
-	}
-	if pull != nil && pull.Fork && !p.Announce.Forks {
-		return nil
+	if !ok || pull != nil && pull.Fork && !p.Announce.Forks {
+		return
 	}
 	if bad := (*command.Error)(nil); errors.As(err, &bad) {
 		if c.Write {
 			p.reply(to, forge.Confused, report.NotUnderstood(bad.Reason, bad.Suggestion))
 		}
-		return nil
+		return
 	}
 	if !p.permits(c, said.Verb) {
-		p.reply(to, forge.Confused, report.Answer{Text: fmt.Sprintf("This needs the permission to write to the repository, and where the operator named teams for `/%s` a member of one of them.", said.Verb)}.Body())
-		return nil
+		p.reply(to, forge.Confused, answer("This needs the permission to write to the repository, and membership of one of the teams that the operator named for %s, if any.", report.Value("/"+string(said.Verb))))
+		return
 	}
 	p.log.Info("asked for in a comment", "command", c.Text, "pull", c.Pull, "by", c.Author)
-	if _, err := p.say(ctx, "acknowledge", c.Pull, func() error {
-		return p.r.c.Forge.Answer(ctx, forge.Command{ID: to.ID, Pull: to.Pull}, forge.Eyes, "")
-	}); err != nil {
-		return err
-	}
 	q, text, done := p.requestOf(said, c, pull)
-	if !done {
+	switch {
+	case !done:
 		p.reply(to, forge.Confused, text)
-		return nil
-	}
-	if q.Do == "" {
+	case q.Do == "":
 		p.reply(to, forge.Rocket, text)
-		return nil
+	default:
+		p.reply(to, forge.Eyes, "")
+		q.By, q.At, q.From = c.Author, c.At.UTC(), &to
+		p.st.requests["comment-"+digest(p.Name, c.ID)+".json"] = q
 	}
-	q.By, q.At, q.From = c.Author, c.At.UTC(), &to
-	p.st.requests["comment-"+digest(p.Name, c.ID)+".json"] = q
-	return nil
 }
 
 // addressed reports whether this environment answers a command, and the pull request that it stands on if that is open. On
@@ -297,6 +285,9 @@ func (p *pass) proposedAt(pr proposal, at time.Time) map[resource.Key]resource.H
 
 // askApply lets exactly the plan pass that the pull request was told of.
 func (p *pass) askApply(said command.Command, c forge.Command) (q Request, text string, done bool) {
+	if w, ok := p.st.decisions.Waits[c.Pull]; ok {
+		return q, answer("It is %s; `/cancel` ends that.", report.Value(w.because())), false
+	}
 	t, ok := p.st.seen.Told[c.Pull]
 	if !ok || t.PlanID == "" {
 		return q, answer("Nothing of this waits for somebody in %s: there is nothing to let pass.", report.Value(p.Name)), false

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
-	"github.com/driftback/driftback/gitstore/forge"
 	"github.com/driftback/driftback/reconciler/diff"
 	"github.com/driftback/driftback/reconciler/report"
 	"github.com/driftback/driftback/vendors"
@@ -112,6 +111,9 @@ func (p *pass) carryOut(ctx context.Context, w work) error {
 			if why := p.verify(c, got); why != "" {
 				return p.fail(ctx, w, []resource.Change{c}, why)
 			}
+		}
+		if i == 0 {
+			p.underWay(ctx)
 		}
 	}
 	if len(foreign) < len(changes) {
@@ -219,6 +221,7 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 		state = "failure"
 	}
 	id, commit, steps := j.ID, j.Commit, len(changes)
+	p.noteDeployed(id, commit, cause)
 	*j = journal{Owner: j.Owner, Deadline: j.Deadline}
 	ups, live, err := p.liveUpdate(fmt.Sprintf("deployment %s of %.10s: %s", id, commit, state))
 	if err != nil {
@@ -234,7 +237,6 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 	p.live = live
 	h, _ := p.st.decisions.hold(id)
 	p.report.Deployments = append(p.report.Deployments, Deployment{ID: id, Commit: commit.String(), Changes: steps, Undone: cause != "", Cause: cause, NewIDs: h.NewIDs, Left: h.Left})
-	p.tell(ctx, id, commit, state, cause)
 	return nil
 }
 
@@ -327,23 +329,6 @@ func (p *pass) deploymentFiles() (gitstore.Edit, error) {
 		return nil
 	})
 	return e, err
-}
-
-// tell announces a deployment to the forge. It is a courtesy: its failure delays nothing.
-func (p *pass) tell(ctx context.Context, id string, commit gitstore.ID, state, cause string) {
-	if p.effect(ctx) != nil {
-		return
-	}
-	text := "deployed and verified"
-	if cause != "" {
-		text = "undone: " + firstLine(cause)
-	}
-	s := forge.Status{Context: "driftback/" + p.Name, State: state, Description: clip(text, 140)}
-	err := p.r.c.Forge.SetStatus(ctx, commit.String(), s)
-	err = errors.Join(err, p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: id, Environment: p.Name, Commit: commit.String(), State: state, Description: s.Description}))
-	if err != nil {
-		p.log.Warn("announce", "deployment", id, "error", err)
-	}
 }
 
 func clip(s string, n int) string {

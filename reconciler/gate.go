@@ -117,7 +117,7 @@ func (p *pass) gateProtected(g gated, free, protected []Item) (gated, error) {
 // overridden reports whether somebody said that the plan may pass.
 func (p *pass) overridden(id string) bool {
 	o := p.st.decisions.Override
-	return o != nil && o.Plan == id
+	return o != nil && o.Plan == id && !p.start.Before(o.After)
 }
 
 // unheld is a hold that is not told.

@@ -20,6 +20,7 @@ const (
 	GateGuard     Gate = "guard"     // the plan is too large to go unseen
 	GateFight     Gate = "fight"     // somebody else keeps changing it back
 	GateSecret    Gate = "secret"    // it would overwrite a secret that may be another one by now
+	GateWait      Gate = "wait"      // somebody said so on the pull request that it came in by
 	GateOrder     Gate = "order"     // it cannot be planned, as when it refers to what is not there
 )
 
@@ -54,6 +55,11 @@ func (p *pass) heldBecause(it Item) (Gate, string) {
 	}
 	if p.resends(it) && !p.writesSecrets(it.Key) {
 		return GateSecret, fmt.Sprintf("the platform wants the secret with every write, and it may be another one there by now: `driftback resume %s --secrets %s` writes the operator's", p.Name, it.Key)
+	}
+	for _, n := range sortedKeys(d.Waits) {
+		if want, ok := d.Waits[n].Keys[it.Key]; ok && want == it.Want {
+			return GateWait, fmt.Sprintf("%s, on pull request %d", d.Waits[n].because(), n)
+		}
 	}
 	if p.rules.Protected(it.Key) {
 		return GateProtected, "protected by " + rulesFile

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,36 +119,56 @@ func (p *pass) run(ctx context.Context) error {
 	return p.settle(ctx)
 }
 
-// settle is the second half of a pass: with both sides known, decide, deploy and propose.
+// settle is the second half of a pass: with both sides known, decide, deploy, propose and announce. What people asked for in
+// comments is done at once, by doing all of it once more.
 func (p *pass) settle(ctx context.Context) error {
+	trouble := slices.Clone(p.trouble)
+	for round := 1; ; round++ {
+		asked, err := p.decideAndDo(ctx)
+		if err != nil {
+			return err
+		}
+		if !asked {
+			return p.flush(ctx)
+		}
+		if round > 1 {
+			p.report.Again = 1
+			return p.flush(ctx)
+		}
+		p.trouble, p.report.Pulls = trouble, nil
+	}
+}
+
+// decideAndDo is one round of settle. It reports whether people asked for something meanwhile.
+func (p *pass) decideAndDo(ctx context.Context) (asked bool, err error) {
 	if err := p.moveBase(ctx); err != nil {
-		return err
+		return false, err
 	}
 	d, err := p.decide()
 	if err != nil {
-		return err
+		return false, err
 	}
 	g, err := p.gate(d)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(g.plan.Steps) > 0 && !p.dry {
 		if err := p.deploy(ctx, g); err != nil {
-			return err
+			return false, err
 		}
 		if d, err = p.decide(); err != nil {
-			return err
+			return false, err
 		}
 	}
 	p.report.Items = d.Items
 	p.noteRest(d)
 	if err := p.propose(ctx, d); err != nil {
-		return err
+		return false, err
 	}
 	if err := p.proposeReverts(ctx); err != nil {
-		return err
+		return false, err
 	}
-	return p.flush(ctx)
+	return p.announce(ctx, d)
 }
 
 // stop ends the pass of a halted environment: the halt is written down, nothing else happens.

@@ -30,7 +30,7 @@ type preview struct {
 	keys    map[resource.Key]resource.Hash
 	items   map[resource.Key]Item // what would be decided of all objects
 	merged  *pass                 // as if it were merged; nil where it cannot be
-	planID  string                // of what would be deployed
+	planID  string                // of what somebody would have to let pass; empty where nothing waits
 	remarks []forge.Annotation
 }
 
@@ -146,7 +146,9 @@ func (p *pass) plan(v *preview) error {
 	if _, err := q.gate(d); err != nil {
 		return err
 	}
-	v.planID = q.report.PlanID
+	if len(q.report.Overrides) > 0 {
+		v.planID = q.report.Overrides[0]
+	}
 	if err := p.planned(v); err != nil {
 		return err
 	}

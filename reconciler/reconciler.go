@@ -64,6 +64,8 @@ type Environment struct {
 	Fingerprint func(name string) (string, error)
 	// Rollback says what becomes of commits that could not be deployed.
 	Rollback Rollback
+	// Announce says what pull requests are told.
+	Announce Announce
 	Allow    credential.Allow
 	// AwaitSettled makes a pass wait for objects that are still being written, as run --once does.
 	AwaitSettled bool
@@ -202,7 +204,13 @@ type environment struct {
 	atRest gitstore.ID
 	// takenBack are reverts as they stand on their branches, by id.
 	takenBack map[string]takenBack
-	cached    bool // the caches were written down since the start
+	// previewed is what the last previews of pull requests rested on, by number; referred is who refers to whom.
+	previewed map[int]previewed
+	referred  referenceIndex
+	// cursor is how far commands were looked for, without finding any, since the one that the state had then.
+	cursor cursor
+	marks  map[string]marks // of deployments, by id
+	cached bool             // the caches were written down since the start
 	// claimed is when the claim that we hold was taken, by our own clock; zero when we hold none.
 	claimed time.Time
 }

@@ -71,6 +71,9 @@ func (p *pass) answerRequests() error {
 		if err := p.answer(q); err != nil {
 			return fmt.Errorf("request %s: %w", name, err)
 		}
+		if err := p.replyTo(q); err != nil {
+			return fmt.Errorf("request %s: %w", name, err)
+		}
 		p.log.Info("request carried out", "request", q.Do, "by", q.By, "objects", len(q.Keys))
 		delete(p.st.requests, name)
 	}
@@ -109,7 +112,7 @@ func (p *pass) answer(q Request) error {
 		if until.IsZero() {
 			until = q.At.Add(overrideFor)
 		}
-		d.Override = &override{Plan: q.Detail, By: q.By, Until: until}
+		d.Override = &override{Plan: q.Detail, By: q.By, Until: until, After: q.After}
 	case DoSecrets:
 		next := map[resource.Key]resource.Hash{}
 		maps.Copy(next, d.Secrets)
@@ -121,6 +124,9 @@ func (p *pass) answer(q Request) error {
 		return p.requestRollback(q)
 	case DoTrustGit:
 		return p.trustGit()
+	case doHold:
+		p.wait(q)
+	case doPlan, doWhy, doCancel: // see replyTo
 	default:
 		p.log.Warn("a request of a kind that this version does not know is dropped", "request", q.Do)
 	}

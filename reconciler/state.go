@@ -68,6 +68,14 @@ type seen struct {
 	Fights map[resource.Key]fight `json:"fights,omitempty"`
 	// Prints are keyed fingerprints of the secrets that were written, by object and name.
 	Prints map[resource.Key]map[string]string `json:"prints,omitempty"`
+	// Cursor is how far commands in comments were taken up; see forge.Forge.
+	Cursor string `json:"cursor,omitempty"`
+	// Told is what pull requests were told, by number; Replies are answers that are still to be given.
+	Told    map[int]told `json:"told,omitempty"`
+	Replies []reply      `json:"replies,omitempty"`
+	// Deployed are the last deployments, oldest first, and Queued what the forge was told to wait.
+	Deployed []deployed `json:"deployed,omitempty"`
+	Queued   *deployed  `json:"queued,omitempty"`
 	// Reverts are our pull requests that take something back.
 	Reverts []revertion `json:"reverts,omitempty"`
 }
@@ -120,6 +128,7 @@ type decisions struct {
 	Accepted  map[resource.Key]resource.Hash `json:"accepted,omitempty"` // live values to be merged into Git
 	// Secrets are objects whose secrets are to be written, with what Git wants of them.
 	Secrets map[resource.Key]resource.Hash `json:"secrets,omitempty"`
+	Waits     map[int]wait                   `json:"waits,omitempty"`    // by pull request: what it changes is not deployed
 }
 
 type suspension struct {
@@ -138,6 +147,7 @@ type override struct {
 	Plan  string    `json:"plan"`
 	By    string    `json:"by,omitempty"`
 	Until time.Time `json:"until"`
+	After time.Time `json:"after,omitzero"` // it counts from then on
 }
 
 // A Hold keeps objects with the values that failed from being tried again, until
@@ -265,6 +275,11 @@ func (s *state) edit() gitstore.Edit {
 			}
 		}
 	}
+	for name, q := range s.requests {
+		if file := requestsDir + "/" + name; s.raw[file] == nil {
+			e[file] = marshal(q)
+		}
+	}
 	return e
 }
 
@@ -277,7 +292,7 @@ func marshal(v any) []byte {
 }
 
 func (d decisions) empty() bool {
-	return d.Suspended == nil && d.Halt == nil && d.Override == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted)+len(d.Secrets) == 0
+	return d.Suspended == nil && d.Halt == nil && d.Override == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted)+len(d.Secrets)+len(d.Waits) == 0
 }
 
 func (j journal) empty() bool { return j.Owner == "" && j.Phase == phaseIdle }
@@ -290,6 +305,8 @@ func (s *state) clone() *state {
 	c.decisions.Accepted = maps.Clone(s.decisions.Accepted)
 	c.decisions.Secrets = maps.Clone(s.decisions.Secrets)
 	c.decisions.Holds = slices.Clone(s.decisions.Holds)
+	c.decisions.Waits = maps.Clone(s.decisions.Waits)
+	c.seen.Told = maps.Clone(s.seen.Told)
 	c.seen.Born = maps.Clone(s.seen.Born)
 	c.seen.Orphans = slices.Clone(s.seen.Orphans)
 	c.seen.Reverts = slices.Clone(s.seen.Reverts)
@@ -313,9 +330,15 @@ type Request struct {
 	Until  time.Time                      `json:"until,omitzero"`
 	By     string                         `json:"by,omitempty"`
 	Reason string                         `json:"reason,omitempty"`
-	// Detail is what is meant: what a resume accepts (see Halt), or the plan that is to pass the guards.
+	// Detail is what is meant: what a resume accepts (see Halt), the plan that is to pass the guards, or a pull request.
 	Detail string    `json:"detail,omitempty"`
 	At     time.Time `json:"at,omitzero"`
+	// After is when it is to begin to count; zero is at once.
+	After time.Time `json:"after,omitzero"`
+	// From is the comment that it was asked for in; nil for the command line. Not are objects of it that are left alone, with
+	// the reason.
+	From *origin                 `json:"from,omitempty"`
+	Not  map[resource.Key]string `json:"not,omitempty"`
 }
 
 // What a Request can ask for.
@@ -331,4 +354,9 @@ const (
 	DoRollback = "rollback"
 	// DoSecrets writes the secrets of the objects in Keys with their next deployment, or by one of their own.
 	DoSecrets = "secrets"
+	// Asked for in comments only, as they are about the pull request there.
+	doPlan   = "plan"
+	doWhy    = "why"
+	doHold   = "hold"
+	doCancel = "cancel"
 )

@@ -147,6 +147,15 @@ const (
 // AnswerKey is the key of the comment that answers a command.
 func AnswerKey(id string) string { return "answer/" + id }
 
+type recent struct{}
+
+// Recent returns a context for reading what may be as old as the client's last look at the forge, where looking again costs
+// a request. It suits whoever looks again soon.
+func Recent(ctx context.Context) context.Context { return context.WithValue(ctx, recent{}, true) }
+
+// MayBeRecent reports whether ctx is such a context.
+func MayBeRecent(ctx context.Context) bool { return ctx.Value(recent{}) != nil }
+
 // A Forge is where pull requests live.
 type Forge interface {
 	// EnsurePull makes the open pull request whose head branch is p.Head be as p says, creating it

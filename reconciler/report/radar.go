@@ -108,8 +108,10 @@ func (r Radar) lead() string {
 		out = plural(same, "1 object", "objects") + " of this pull request " + map[bool]string{true: "was", false: "were"}[same == 1] + " changed by hand on the platform."
 	}
 	switch n := r.Conflicts(); {
+	case n == 1 && len(r.Touched) == 1:
+		out += " **It conflicts**: after merging it would be left alone until somebody decides."
 	case n > 0:
-		out += " **" + plural(n, "1 of them conflicts", "of them conflict") + "**: after merging they would be left alone until somebody decides."
+		out += " **" + plural(n, "1 object conflicts", "objects conflict") + "**: after merging, what conflicts would be left alone until somebody decides."
 	default:
 		out += " Nothing conflicts: merging keeps both."
 	}

@@ -125,11 +125,7 @@ func splitUser(s string) (name, email string) {
 
 // Pulls returns the matching pull requests, newest first.
 func (f *Forge) Pulls(ctx context.Context, filter forge.Filter) ([]forge.Pull, error) {
-	refs, err := f.store.Sync(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list pull requests: %w", err)
-	}
-	v, err := f.view(refs)
+	v, err := f.synced(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list pull requests: %w", err)
 	}
@@ -166,8 +162,11 @@ func (f *Forge) Pull(ctx context.Context, n int) (forge.Pull, error) {
 	return v.shown(p), nil
 }
 
-// synced returns a view of the forge as the remote has it now.
+// synced returns a view of the forge as the remote has it now, or had it when the store last looked where ctx permits that.
 func (f *Forge) synced(ctx context.Context) (*view, error) {
+	if refs := f.store.Refs(); forge.MayBeRecent(ctx) && len(refs) > 0 && ctx.Err() == nil {
+		return f.view(refs)
+	}
 	refs, err := f.store.Sync(ctx)
 	if err != nil {
 		return nil, err
