@@ -21,8 +21,7 @@ type deployed struct {
 	Since  gitstore.ID `json:"since,omitzero"`
 	Failed bool        `json:"failed,omitempty"`
 	Text   string      `json:"text,omitempty"` // of a status
-	Told   bool        `json:"told,omitempty"`
-	Over   bool        `json:"over,omitempty"` // a later one replaced it, and the forge knows
+	Said   string      `json:"said,omitempty"` // the state that the forge was told last
 }
 
 const (
@@ -59,82 +58,62 @@ func (p *pass) underWay(ctx context.Context) {
 	}
 }
 
-// marks are what the forge was told of a deployment. They are not worth a commit of their own: they travel with the next
-// change of the state, and who does not know of them says it again, which changes nothing.
-type marks struct{ told, over bool }
-
-func (p *pass) marksOf(d deployed) marks {
-	m := p.marks[d.ID]
-	return marks{m.told || d.Told, m.over || d.Over}
-}
-
-// mark notes what the forge was told of a deployment.
-func (p *pass) mark(d deployed, m marks) {
-	if p.marks == nil || len(p.marks) > 10*maxDeployed {
-		p.marks = map[string]marks{}
-	}
-	p.marks[d.ID] = m
-}
-
-// writeMarks puts the marks into the working state, which is about to be written anyway.
-func (p *pass) writeMarks() {
-	all := slices.Clone(p.st.seen.Deployed)
-	for i, d := range all {
-		m := p.marksOf(d)
-		all[i].Told, all[i].Over = m.told, m.over
-	}
-	p.st.seen.Deployed = all
-}
-
-// announceDeployments tells the forge how deployments ended, and what waits to be deployed.
+// announceDeployments tells the forge how deployments ended, and what waits to be deployed. Each is told as it is by now, so
+// that telling it again after a crash changes nothing.
 func (p *pass) announceDeployments(ctx context.Context) error {
-	for i, d := range p.st.seen.Deployed {
-		if p.marksOf(d).told {
-			continue
+	all := slices.Clone(p.st.seen.Deployed)
+	newer := false // one after it did well
+	told := map[gitstore.ID]bool{}
+	for i, d := range slices.Backward(all) {
+		state := "success"
+		switch {
+		case d.Failed:
+			state = "failure"
+		case newer:
+			state = "inactive"
 		}
-		if err := p.announceDeployed(ctx, d, p.st.seen.Deployed[:i]); err != nil {
-			return err
+		newer = newer || !d.Failed
+		if d.Said != state {
+			done, err := p.announceDeployed(ctx, d, state, told)
+			if err != nil {
+				return err
+			}
+			if done {
+				all[i].Said = state
+				p.st.seen.Deployed = all
+			}
 		}
+		told[d.Commit] = true
 	}
 	return p.announceQueued(ctx)
 }
 
-// announceDeployed tells of one deployment, and that earlier ones are over.
-func (p *pass) announceDeployed(ctx context.Context, d deployed, before []deployed) error {
-	state := "success"
-	if d.Failed {
-		state = "failure"
-	}
+// announceDeployed tells of one deployment, and of its commits but for those of which a later one has told.
+func (p *pass) announceDeployed(ctx context.Context, d deployed, state string, told map[gitstore.ID]bool) (bool, error) {
 	all, err := p.ensureDeployment(ctx, d, state)
-	if err != nil {
-		return err
-	}
-	for _, b := range before {
-		if d.Failed || b.Failed || p.marksOf(b).over {
-			continue
-		}
-		done, err := p.ensureDeployment(ctx, b, "inactive")
-		if err != nil {
-			return err
-		}
-		p.mark(b, marks{told: true, over: done})
-		all = all && done
+	if err != nil || state == "inactive" && d.Said != "" {
+		return all, err
 	}
 	ids, err := p.deployedCommits(d)
 	if err != nil {
-		return p.later(ctx, "commits of a deployment", 0, err)
+		return false, p.later(ctx, "commits of a deployment", 0, err)
+	}
+	status := forge.Status{Context: "driftback/" + p.Name, State: "success", Description: d.Text}
+	if d.Failed {
+		status.State = "failure"
 	}
 	for _, id := range ids {
-		done, err := p.say(ctx, "status", 0, func() error {
-			return p.r.c.Forge.SetStatus(ctx, id.String(), forge.Status{Context: "driftback/" + p.Name, State: state, Description: d.Text})
-		})
-		if err != nil {
-			return err
+		if told[id] {
+			continue
 		}
+		done, err := p.say(ctx, "status", 0, func() error { return p.r.c.Forge.SetStatus(ctx, id.String(), status) })
+		if err != nil {
+			return false, err
+		}
+		told[id] = true
 		all = all && done
 	}
-	p.mark(d, marks{told: all, over: p.marksOf(d).over})
-	return nil
+	return all, nil
 }
 
 func (p *pass) ensureDeployment(ctx context.Context, d deployed, state string) (done bool, err error) {

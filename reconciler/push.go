@@ -134,7 +134,6 @@ func (p *pass) stateCommit(why string, extra gitstore.Edit) (gitstore.Commit, gi
 			pr.Number = p.numbers[pr.Head]
 		}
 	}
-	p.writeMarks()
 	e := p.st.edit()
 	maps.Copy(e, extra)
 	if len(p.baseUp) > 0 {
