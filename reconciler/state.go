@@ -128,7 +128,7 @@ type decisions struct {
 	Accepted  map[resource.Key]resource.Hash `json:"accepted,omitempty"` // live values to be merged into Git
 	// Secrets are objects whose secrets are to be written, with what Git wants of them.
 	Secrets map[resource.Key]resource.Hash `json:"secrets,omitempty"`
-	Waits     map[int]wait                   `json:"waits,omitempty"`    // by pull request: what it changes is not deployed
+	Waits   map[int]wait                   `json:"waits,omitempty"` // by pull request: what it changes is not deployed
 }
 
 type suspension struct {
