@@ -88,10 +88,11 @@ func (p *pass) hangsTogether(v *preview) error {
 
 // neighbour returns an object of the preview that refers to k or is referred to by it, before or after.
 func (p *pass) neighbour(objects []report.Planned, k resource.Key) (resource.Key, bool) {
-	live, err := p.lastSeen(k)
 	var refs []resource.Key
-	if err == nil && live != nil {
-		refs = refsOf(live.Spec)
+	for _, side := range []func(resource.Key) (*resource.Resource, error){p.lastSeen, p.baseNow().Resource} {
+		if r, err := side(k); err == nil && r != nil {
+			refs = append(refs, refsOf(r.Spec)...)
+		}
 	}
 	for _, o := range objects {
 		if slices.Contains(refs, o.Key()) || slices.Contains(o.Users, k) {

@@ -62,7 +62,7 @@ type sshConfig struct {
 }
 
 type forgeConfig struct {
-	Local  *struct{}     `yaml:"local,omitempty" jsonschema_description:"The built-in forge: pull requests kept in the repository itself."`
+	Local  *localConfig  `yaml:"local,omitempty" jsonschema_description:"The built-in forge: pull requests kept in the repository itself."`
 	GitHub *githubConfig `yaml:"github,omitempty" jsonschema_description:"GitHub, on github.com or a server of one's own."`
 }
 
@@ -78,6 +78,7 @@ type environment struct {
 	Kinds       kindsConfig             `yaml:"kinds,omitempty" jsonschema_description:"Which kinds are managed (default all)."`
 	Guard       guardConfig             `yaml:"guard,omitempty" jsonschema_description:"When a plan is so large that people must look first."`
 	Rollback    rollbackConfig          `yaml:"rollback,omitempty" jsonschema_description:"What becomes of commits that could not be deployed."`
+	Pulls       pullsConfig             `yaml:"pulls,omitempty" jsonschema_description:"What pull requests are told, and who may ask for what in their comments."`
 	OnClose     string                  `yaml:"onClose,omitempty" jsonschema:"enum=silence,enum=revert,default=silence" jsonschema_description:"What closing a drift pull request means."`
 	Merge       string                  `yaml:"merge,omitempty" jsonschema:"enum=ask,enum=auto" jsonschema_description:"Whether texts merged line by line are deployed unreviewed (default auto where the activation checks them, else ask)."`
 	Secrets     map[string]secretSource `yaml:"secrets,omitempty" jsonschema_description:"As secrets above, for this environment alone."`

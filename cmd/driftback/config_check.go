@@ -83,7 +83,7 @@ func (c *config) check() []problem {
 		k.wrong("$.environments", "want at least one")
 	}
 	for _, name := range sortedKeys(c.Environments) {
-		k.environment(name, c.Environments[name])
+		k.environment(name, c.Environments[name], c.Forge.GitHub != nil)
 	}
 	k.overlaps(c.Environments)
 	return k.problems
@@ -114,7 +114,7 @@ func (k *checker) repository(r repositoryConfig) {
 	}
 }
 
-func (k *checker) environment(name string, e environment) {
+func (k *checker) environment(name string, e environment, github bool) {
 	at := "$.environments." + name + "."
 	if !environmentName.MatchString(name) || len(name) > 63 || strings.Contains(name, "..") {
 		k.wrong(strings.TrimSuffix(at, "."), "want a name of at most 63 small letters, digits, points and hyphens")
@@ -125,6 +125,7 @@ func (k *checker) environment(name string, e environment) {
 	}
 	k.oneOf(at+"mode", e.Mode, "observe", "sync", "enforce")
 	k.oneOf(at+"attribution", e.Attribution, "name", "login", "none")
+	k.pulls(at, e.Pulls, github)
 	k.oneOf(at+"onClose", e.OnClose, "silence", "revert")
 	if e.Merge != "" {
 		k.oneOf(at+"merge", e.Merge, "ask", "auto")

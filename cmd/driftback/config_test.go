@@ -81,6 +81,7 @@ func TestBrokenConfigs(t *testing.T) {
 		{"share above all", env + "guard: {changes: 101%}\n", []string{`guard changes "101%"`}},
 		{"negative guard", env + "guard: {deletes: -1}\n", []string{`guard deletes "-1": want a number`}},
 		{"empty guard", env + "guard: {deletes: ''}\n", []string{"driftback.yaml:8:", "want a value"}},
+		{"a command that is none", env + "pulls: {commands: {aply: [sre]}}\n", []string{`pulls.commands: no command is called "aply"`, "apply"}},
 		{"closing", env + "onClose: delete\n", []string{`onClose: "delete": want silence, revert`}},
 		{"merge", env + "merge: maybe\n", []string{`merge: "maybe": want ask, auto`}},
 		{"attribution", env + "attribution: email\n", []string{`attribution: "email"`}},

@@ -22,7 +22,7 @@ func (w *workspace) openGitHub(ctx context.Context) error {
 	g := w.config.Forge.GitHub
 	at, _ := w.config.slug() // it was checked
 	o := github.Options{
-		URL: at.server, Owner: at.owner, Repo: at.name, Login: g.Login, Teams: g.Teams, Logins: map[string]string{}, MergeMethod: g.MergeMethod,
+		URL: at.server, Owner: at.owner, Repo: at.name, Login: g.Login, Teams: union(g.Teams, w.config.commandTeams()), Logins: map[string]string{}, MergeMethod: g.MergeMethod,
 		OnRequest: w.metrics.GitHubRequest,
 		OnLimit:   func(l github.Limit) { w.metrics.GitHubLimit(l.Resource, l.Remaining) },
 		OnToken:   (&tokenKeeper{redact: w.secrets.redact, user: w.config.Repository.Auth.User}).heard,

@@ -175,6 +175,7 @@ func (e environment) reconciled(name string, p *platform, settled bool) reconcil
 		MergeText:    e.Merge != "ask",
 		Attribution:  e.Attribution,
 		Rollback:     reconciler.Rollback{Auto: e.Rollback.Auto == nil || *e.Rollback.Auto, Push: e.Rollback.Push},
+		Announce:     e.Pulls.announce(),
 		Allow:        e.allow(),
 		AwaitSettled: settled,
 	}

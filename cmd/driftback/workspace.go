@@ -125,7 +125,11 @@ func (w *workspace) openStore(ctx context.Context, use use) error {
 	if use != useCommand {
 		actor = fmt.Sprintf("%s <%s>", r.Author.Name, r.Author.Email)
 	}
-	if w.local, err = local.Open(w.store, local.Options{User: actor, Logger: w.log}); err != nil {
+	o := local.Options{User: actor, Logger: w.log}
+	if l := w.config.Forge.Local; l != nil {
+		o.Teams = l.Teams
+	}
+	if w.local, err = local.Open(w.store, o); err != nil {
 		return err
 	}
 	w.forge = w.local
