@@ -25,6 +25,8 @@ type Driver struct {
 
 // Options are for tests and for what watches the driver at work. The zero value is what Open takes.
 type Options struct {
+	// Kinds are managed; nil means all that the configuration does not leave out.
+	Kinds     []resource.Kind
 	Transport http.RoundTripper // nil means one of the engine's own
 	Clock     vendors.Clock     // nil means the system's
 	Jitter    func() float64    // uniform in [0, 1); nil means math/rand
@@ -83,9 +85,9 @@ func New(c Config, o Options) (*Driver, error) {
 		p.Hooks.Changes = d.feed.changes
 	}
 	d.Driver, err = rest.New(p, rest.Options{
-		BaseURL:   api,
-		Auth:      rest.Auth{TokenURL: login, ClientID: c.ClientID, ClientSecret: c.ClientSecret},
-		OptIn:     c.Include,
+		BaseURL: api,
+		Auth:    rest.Auth{TokenURL: login, ClientID: c.ClientID, ClientSecret: c.ClientSecret},
+		Kinds:   o.Kinds, OptIn: c.Include,
 		PerMinute: c.RequestsPerMinute, FullEvery: full,
 		Transport: o.Transport, Clock: o.Clock, Jitter: o.Jitter, Logger: o.Logger, OnRequest: o.OnRequest, OnProgress: o.OnProgress,
 	})

@@ -85,41 +85,51 @@ func (e example) spec(t *testing.T, n int) resource.Spec {
 	return spec(t, strings.ReplaceAll(e.json, "#", fmt.Sprint(n+1)))
 }
 
-// objects are the examples as the suite takes them.
-func objects(t *testing.T, use func(example) bool) []vendortest.Object {
-	byKey := map[string]example{}
-	for _, e := range append(others, examples...) {
-		byKey[e.key] = e
-	}
-	var out []vendortest.Object
-	for _, e := range examples {
-		if !use(e) {
-			continue
+// object is the example as the suite takes it.
+func (e example) object(t *testing.T) vendortest.Object {
+	o := vendortest.Object{Key: key(e.key), Single: e.single, Vary: func(n int) resource.Spec { return e.spec(t, n) }}
+	for _, need := range e.needs {
+		for _, x := range append(others, examples...) {
+			if x.key == need {
+				o.Needs = append(o.Needs, resource.Resource{Key: key(need), Spec: x.spec(t, 0)})
+			}
 		}
-		o := vendortest.Object{Key: key(e.key), Single: e.single, Vary: func(n int) resource.Spec { return e.spec(t, n) }}
-		for _, need := range e.needs {
-			o.Needs = append(o.Needs, resource.Resource{Key: key(need), Spec: byKey[need].spec(t, 0)})
-		}
-		out = append(out, o)
 	}
-	return out
+	return o
 }
 
 // everything manages also what is managed on request only.
 func everything(c *Config) { c.Include = []string{"user", "datatablerow"} }
 
+// TestDriver is the suite for each kind, on a platform that is consistent at once and one that is not.
 func TestDriver(t *testing.T) {
 	t.Parallel()
+	for _, e := range examples {
+		t.Run(e.key, func(t *testing.T) {
+			t.Parallel()
+			suite(t, e, simulator.Options{Rate: -1}, nil)
+		})
+	}
+}
+
+// suite runs the suite on one kind. The driver manages it and what it needs.
+func suite(t *testing.T, e example, o simulator.Options, disturb func(*world)) {
+	object := e.object(t)
+	kinds := []resource.Kind{object.Key.Kind}
+	for _, n := range object.Needs {
+		kinds = append(kinds, n.Key.Kind)
+	}
 	vendortest.Run(t, vendortest.Fixture{
-		Objects: objects(t, func(e example) bool {
-			return !strings.HasPrefix(e.key, "response/") && !strings.HasPrefix(e.key, "integration/") && !strings.HasPrefix(e.key, "dataaction/") && !strings.HasPrefix(e.key, "user/")
-		}),
+		Objects: []vendortest.Object{object},
 		Open: func(t *testing.T) vendortest.Platform {
-			w := newWorld(t, simulator.Options{Rate: -1})
+			w := newWorld(t, o)
 			org := w.Org("Acme")
+			if disturb != nil {
+				disturb(w)
+			}
 			return vendortest.Platform{
-				Driver: w.open(t, org, everything),
-				Again:  func() vendors.Driver { return w.open(t, org, everything) },
+				Driver: w.open(t, org, everything, kinds...),
+				Again:  func() vendors.Driver { return w.open(t, org, everything, kinds...) },
 			}
 		},
 	})

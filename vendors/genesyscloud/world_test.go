@@ -66,13 +66,13 @@ func (w *world) config(org *simulator.Org) Config {
 }
 
 // open opens a driver on an organisation; change may change its configuration.
-func (w *world) open(t *testing.T, org *simulator.Org, change func(*Config)) *Driver {
+func (w *world) open(t *testing.T, org *simulator.Org, change func(*Config), kinds ...resource.Kind) *Driver {
 	t.Helper()
 	c := w.config(org)
 	if change != nil {
 		change(&c)
 	}
-	d, err := New(c, Options{Clock: w.clock, Jitter: func() float64 { return 0.5 }})
+	d, err := New(c, Options{Kinds: kinds, Clock: w.clock, Jitter: func() float64 { return 0.5 }})
 	require.NoError(t, err)
 	return d
 }
