@@ -207,6 +207,23 @@ func difference(a, b any) (add, remove []any) {
 	return add, remove
 }
 
+// createIntegration creates an integration, and names it by its configuration where the platform named it after its type.
+func createIntegration(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
+	made, err := send(ctx, c, http.MethodPost, "/api/v2/integrations", body)
+	if err != nil || text(made, "name") == text(body, "name") {
+		return text(made, "id"), err
+	}
+	id := text(made, "id")
+	at := one("/api/v2/integrations", id) + "/config/current"
+	config, err := get(ctx, c, at, nil)
+	if err != nil {
+		return "", err
+	}
+	config["name"] = body["name"]
+	_, err = send(ctx, c, http.MethodPut, at, without(config, "id", "selfUri"))
+	return id, err
+}
+
 // updateAction changes a data action. What belongs to its contract goes through a draft, which is then published; the rest is
 // written at once.
 func updateAction(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {

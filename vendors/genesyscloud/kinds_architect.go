@@ -116,6 +116,7 @@ func integrationKinds(h hooks) []rest.Kind {
 			Get: &rest.Operation{Method: "GET", Path: "/api/v2/integrations/{id}/config/current"},
 			Put: rest.Operation{Method: "PUT", Path: "/api/v2/integrations/{id}/config/current", Echo: []string{"name"}},
 		}},
+		Hooks: rest.Hooks{Create: createIntegration},
 	}, "/api/v2/integrations", "PATCH")
 	integrations.Create.Only = []string{"name", "integrationType"}
 	integrations.Update.Only = []string{"intendedState"}

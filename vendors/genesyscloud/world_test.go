@@ -3,8 +3,6 @@ package genesyscloud
 import (
 	"context"
 	"encoding/json"
-	"io"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -54,7 +52,7 @@ func newWorld(t *testing.T, o simulator.Options) *world {
 	w := &world{clock: newClock()}
 	o.Now = w.clock.Now
 	w.Server = simulator.New(o)
-	w.http = httptest.NewServer(stub(w.Server))
+	w.http = httptest.NewServer(w.Server)
 	t.Cleanup(w.http.Close)
 	return w
 }
@@ -121,22 +119,4 @@ func key(s string) resource.Key {
 		panic(err)
 	}
 	return k
-}
-
-// stub answers for what the simulator has not yet.
-func stub(s http.Handler) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		for _, p := range []string{"/edges/edgegroups", "/contactlistfilters", "/callanalysisresponsesets", "/members/divisions", "/knowledgebases", "/email/domains", "/v2/scripts", "/supportedcontent", "/utilization/labels", "/edges/sites"} {
-			if strings.HasSuffix(r.URL.Path, p) {
-				rw.Header().Set("Content-Type", "application/json")
-				_, _ = io.WriteString(rw, `{"entities":[],"pageCount":0,"total":0}`)
-				return
-			}
-		}
-		if r.URL.Path == "/api/v2/users/search" {
-			_, _ = io.WriteString(rw, `{"results":[]}`)
-			return
-		}
-		s.ServeHTTP(rw, r)
-	})
 }

@@ -259,7 +259,9 @@ func (k *kind) tree(place map[resource.Kind]int) {
 		drop(f, true)
 	}
 	for _, f := range k.names {
-		drop(f, true) // a reference stays
+		if n := k.root.grow(f).element(); n == nil || !n.ref {
+			drop(f, true) // a reference stays, and a list of them
+		}
 	}
 	for _, g := range k.Gone { // may be a part of the spec
 		if n := k.root.grow(g.Path); n.drop {
