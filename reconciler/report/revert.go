@@ -101,7 +101,7 @@ func (r Revert) lead() string {
 	if !r.At.IsZero() {
 		out += " at " + r.At.UTC().Format("2006-01-02 15:04 UTC")
 	}
-	out += ":\n\n" + fence("", clip(visible(r.Cause, false), 2000)) + "\n" + keyList("It could not be deployed:", r.Failed)
+	out += ":\n\n" + fence("", clip(visible(clip(r.Cause, 4000), false), 2000)) + "\n" + keyList("It could not be deployed:", r.Failed)
 	out += keyList("Changed by the same commits, and waiting with it:", r.With)
 	out += keyList("Not put back, because somebody changed it meanwhile or the platform refused:", r.Left)
 	if len(r.NewIDs) > 0 {

@@ -128,7 +128,7 @@ const maxRemark = 300
 // which forges search for orders: @ becomes "at", # is dropped, the brackets of
 // [skip ci] become round, links come apart, and words such as fixes lose what they could close.
 func subject(s string) string {
-	s = visible(s, false)
+	s = visible(clip(s, 4000), false) // more than any line shows, and less than what takes long
 	s = strings.NewReplacer("[", "(", "]", ")", "#", "", "`", "'", "***", "*", "://", ":/ /", "<", "(", ">", ")").Replace(s)
 	s = mention.ReplaceAllString(s, "$1 at ")
 	s = orders.ReplaceAllString(s, "${1}_$2")
