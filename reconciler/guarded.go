@@ -34,3 +34,7 @@ func (g guarded) EnsureDeployment(ctx context.Context, d forge.Deployment) error
 func (g guarded) Merge(ctx context.Context, n int, headID, message string) (forge.Pull, error) {
 	return g.Forge.Merge(ctx, n, headID, g.conceal(message))
 }
+
+func (g guarded) Answer(ctx context.Context, c forge.Command, reaction, body string) error {
+	return g.Forge.Answer(ctx, c, reaction, g.conceal(body))
+}

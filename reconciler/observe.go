@@ -168,7 +168,11 @@ func (p *pass) withhold(snap *resource.Snapshot) (resource.Overlay, error) {
 		if err != nil {
 			return nil, fmt.Errorf("observe %s: %w", k, err)
 		}
-		found := p.Allow.Filter(k, credential.Find(k, spec, p.isRaw(k.Kind)))
+		found := credential.Find(k, spec, p.isRaw(k.Kind))
+		if p.r.c.Holds != nil && (p.r.c.Holds(k.Name) || shows(map[string]any(spec), p.r.c.Holds)) {
+			found = append(found, credential.Finding{Path: "(somewhere)", Rule: knownSecret})
+		}
+		found = p.Allow.Filter(k, found)
 		if len(found) == 0 {
 			continue
 		}
@@ -176,6 +180,30 @@ func (p *pass) withhold(snap *resource.Snapshot) (resource.Overlay, error) {
 		p.withheld[k] = fmt.Sprintf("looks like a credential (%s at %s): it is kept out of Git until the operator lists it under secrets: or allow:", found[0].Rule, found[0].Path)
 	}
 	return out, nil
+}
+
+// knownSecret is the rule of values that the operator's configuration has as secrets.
+const knownSecret = "known-secret"
+
+// shows reports whether any text of a value holds something.
+func shows(v any, holds func(string) bool) bool {
+	switch v := v.(type) {
+	case string:
+		return holds(v)
+	case map[string]any:
+		for k, x := range v {
+			if holds(k) || shows(x, holds) {
+				return true
+			}
+		}
+	case []any:
+		for _, x := range v {
+			if shows(x, holds) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // takeScope notes what this reading could have seen, for the next one to compare

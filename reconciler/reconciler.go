@@ -94,6 +94,9 @@ type Config struct {
 	// Conceal takes known secrets and what has the shape of a token out of texts that go to a forge, and leaves the rest
 	// as it is. Default leaves them as they are.
 	Conceal func(string) string
+	// Holds reports whether a text holds a secret of the operator, so that an object which shows one is kept out of Git like
+	// everything that looks like a credential. Default knows none.
+	Holds func(string) bool
 	// Cache keeps what was parsed of Git's files between runs; nil parses them anew at every start.
 	Cache Cache
 	// Prefix of branches and refs of ours; default driftback.

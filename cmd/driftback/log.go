@@ -127,6 +127,16 @@ func (r *redactor) text(s string) string {
 	return r.replacer.Replace(s)
 }
 
+// holds reports whether s has a known secret in it that is long enough to be there for no other reason.
+func (r *redactor) holds(s string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.ContainsFunc(r.secrets, func(secret string) bool { return len(secret) >= minKnown && strings.Contains(s, secret) })
+}
+
+// minKnown is the length from which on the mere presence of a secret's value keeps an object out of Git.
+const minKnown = 10
+
 // conceal returns s without secrets, and without what has the shape of one that nobody told us.
 func (r *redactor) conceal(s string) string { return credential.Conceal(r.text(s)) }
 
@@ -156,13 +166,16 @@ type redactHandler struct {
 }
 
 func (h redactHandler) Handle(ctx context.Context, r slog.Record) error {
-	clean := slog.NewRecord(r.Time, r.Level, h.redact.conceal(r.Message), r.PC)
+	clean := slog.NewRecord(r.Time, r.Level, h.clean(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		clean.AddAttrs(h.attr(a))
 		return true
 	})
 	return h.Handler.Handle(ctx, clean)
 }
+
+// clean is a text for a log: without secrets, and with what turns or ends lines for whoever looks at it written as an escape.
+func (h redactHandler) clean(s string) string { return printableText(h.redact.conceal(s)) }
 
 func (h redactHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	out := make([]slog.Attr, len(attrs))
@@ -180,7 +193,7 @@ func (h redactHandler) attr(a slog.Attr) slog.Attr {
 	a.Value = a.Value.Resolve()
 	switch a.Value.Kind() {
 	case slog.KindString:
-		a.Value = slog.StringValue(h.redact.conceal(a.Value.String()))
+		a.Value = slog.StringValue(h.clean(a.Value.String()))
 	case slog.KindGroup:
 		group := a.Value.Group()
 		out := make([]slog.Attr, len(group))
@@ -190,7 +203,7 @@ func (h redactHandler) attr(a slog.Attr) slog.Attr {
 		a.Value = slog.GroupValue(out...)
 	case slog.KindAny:
 		// An error or a struct may hold a secret anywhere: it is logged as its text.
-		a.Value = slog.StringValue(h.redact.conceal(fmt.Sprint(a.Value.Any())))
+		a.Value = slog.StringValue(h.clean(fmt.Sprint(a.Value.Any())))
 	}
 	return a
 }

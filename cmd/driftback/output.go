@@ -136,6 +136,8 @@ func visible(s, kept string) string {
 	clean := func(r rune) bool {
 		return unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r) || strings.ContainsRune(kept, r)
 	}
+	// A byte that is no text reads as a rune that prints, and is written as what it was: tabwriter takes 0xff for an order.
+	s = strings.ToValidUTF8(s, "\ufffd")
 	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
 		return s
 	}

@@ -146,6 +146,7 @@ func (w *workspace) reconciler(ctx context.Context, envs []string, s setup) (r *
 		Cache:   w.parsed(),
 		Redact:  w.secrets.redact.answer,
 		Conceal: w.secrets.redact.conceal,
+		Holds:   w.secrets.redact.holds,
 
 		StateBranch: w.config.Repository.State == "branch", SkipCI: w.config.skipsCI(),
 	})
