@@ -223,6 +223,9 @@ func (w *workspace) tryOpen(ctx context.Context, away []string) error {
 // report is called after each pass.
 func (d *daemon) report(r reconciler.Report) {
 	observeReport(d.metrics, r)
+	if d.cli.onReport != nil {
+		d.cli.onReport(r)
+	}
 	logReport(d.log, r)
 	failure := ""
 	if r.Err != nil && r.Halt == nil && !r.StandBack {

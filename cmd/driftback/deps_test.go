@@ -37,7 +37,7 @@ const (
 // rows is the dependency table of the architecture. Everything that is not in
 // it is refused, also a package that has no row.
 var rows = []row{
-	{pkg: "cmd/driftback", may: "reconciler reconciler/* gitstore gitstore/forge gitstore/forge/* metrics vendors vendors/all vendors/resource", tests: "gitstore/forge/github/githubtest", never: []string{goGit}},
+	{pkg: "cmd/driftback", may: "reconciler reconciler/* gitstore gitstore/forge gitstore/forge/* metrics vendors vendors/all vendors/resource vendors/genesyscloud/simulator vendors/genesyscloud/simulator/demo", tests: "gitstore/forge/github/githubtest", never: []string{goGit}},
 	{pkg: "reconciler/simulation", may: "reconciler reconciler/* gitstore gitstore/forge gitstore/forge/local vendors vendors/mem vendors/resource"},
 	{pkg: "reconciler", may: "reconciler/report reconciler/plan reconciler/merge reconciler/files reconciler/diff reconciler/credential reconciler/rules reconciler/command gitstore gitstore/forge metrics vendors vendors/resource",
 		tests: "vendors/mem gitstore/forge/local gitstore/forge/forgetest", never: []string{"net/http", goGit, promPath}},
@@ -62,6 +62,7 @@ var rows = []row{
 	{pkg: "vendors/directory", may: "vendors vendors/resource", tests: "vendors/vendortest", never: []string{goGit, promPath}},
 	{pkg: "vendors/genesyscloud", may: "vendors vendors/rest vendors/resource", tests: "vendors/vendortest vendors/genesyscloud/simulator", never: []string{goGit, promPath}},
 	{pkg: "vendors/rest", may: "vendors vendors/resource", tests: "vendors/vendortest", never: []string{goGit, promPath}},
+	{pkg: "vendors/genesyscloud/simulator/demo", may: "vendors/genesyscloud/simulator", never: []string{goGit, promPath}},
 	{pkg: "vendors/genesyscloud/simulator", never: []string{goGit, promPath}},
 	{pkg: "vendors/vendortest", may: "vendors vendors/resource", never: []string{goGit, promPath}},
 	{pkg: "vendors", may: "vendors/resource", never: []string{goGit, promPath}},

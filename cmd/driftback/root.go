@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/driftback/driftback/reconciler"
 )
 
 // run executes one command line and returns the exit code. The result goes to
@@ -38,9 +40,11 @@ type cli struct {
 	format         format
 	logLevel       string
 	logFormat      string
+	onReport       func(reconciler.Report) // hears of the daemon's passes; nil: nobody does
 }
 
-const rootExample = `  driftback doctor                      is everything reachable, and permitted?
+const rootExample = `  driftback demo --story                what it does, played through without an account
+  driftback doctor                      is everything reachable, and permitted?
   driftback init prod                   propose what runs in prod as the first pull request
   driftback run                         keep all environments in agreement with Git
   driftback plan prod                   what would be deployed to prod now
@@ -83,6 +87,7 @@ plan with --exit-code), 3 held by a gate, 130 interrupted.`,
 
 func (c *cli) commands() []*cobra.Command {
 	return []*cobra.Command{
+		c.demoCommand(),
 		c.initCommand(),
 		c.runCommand(),
 		c.doctorCommand(),

@@ -130,10 +130,22 @@ func (o *Org) first() *client {
 	return &client{}
 }
 
-// AddClient adds an OAuth client. Permissions are domain:entity:verb with * for any part; none means everything.
+// Writes is how many changes the organisation has recorded.
+func (o *Org) Writes() int {
+	o.s.mu.Lock()
+	defer o.s.mu.Unlock()
+	return len(o.Audits)
+}
+
+// AddClient adds an OAuth client, or returns the one that has the name. Permissions are domain:entity:verb with * for any part; none means everything.
 func (o *Org) AddClient(name string, permissions ...string) (id, secret string) {
 	o.s.mu.Lock()
 	defer o.s.mu.Unlock()
+	for _, c := range o.Clients {
+		if c.Name == name {
+			return c.ID, c.Secret
+		}
+	}
 	c := &client{ID: o.s.uuid(), Secret: o.s.uuid(), Name: name, Permissions: permissions}
 	o.Clients[c.ID] = c
 	return c.ID, c.Secret
