@@ -239,7 +239,7 @@ func (s *story) refused(ctx context.Context) error {
 		return err
 	}
 	s.say("%s merges it, and nobody knows yet that the platform wants at least 1000 ms", reviewer)
-	r, err := s.await(ctx, "prod", "the refusal", func(r reconciler.Report) bool { return len(r.Deployments) > 0 && len(r.Held) > 0 })
+	r, err := s.await(ctx, "prod", "the refusal", func(r reconciler.Report) bool { return len(r.Deployments) > 0 })
 	if err != nil {
 		return err
 	}
@@ -256,6 +256,9 @@ func (s *story) refused(ctx context.Context) error {
 		return errors.New("the platform is not as it was before")
 	}
 	s.prove("what was written until then is undone (%d writes in all), and the platform is byte for byte as before", s.orgs["prod"].Writes()-writes)
+	if r, err = s.await(ctx, "prod", "the refused change to be held", func(r reconciler.Report) bool { return len(r.Held) > 0 && len(r.Deployments) == 0 }); err != nil {
+		return err
+	}
 	s.prove("it is not tried again: %s", troubleText(r.Held[0]))
 	r, err = s.await(ctx, "prod", "the proposed revert", func(r reconciler.Report) bool { return revertOf(r) != nil })
 	if err != nil {

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/driftback/driftback/vendors/genesyscloud/simulator"
 )
@@ -27,6 +28,9 @@ type builder struct {
 	err error
 }
 
+// age is how long ago everything was set up.
+const age = 90 * 24 * time.Hour
+
 // Seed makes the organisation of an environment with its configuration.
 func Seed(s *simulator.Server, env string) (*simulator.Org, error) {
 	b := &builder{env: env, org: s.Org(Name(env)), ids: map[string]string{}}
@@ -36,6 +40,7 @@ func Seed(s *simulator.Server, env string) (*simulator.Org, error) {
 			return nil, fmt.Errorf("seed %s: %w", env, b.err)
 		}
 	}
+	b.org.Age(age)
 	return b.org, nil
 }
 
