@@ -96,8 +96,12 @@ func (s *story) imports(ctx context.Context) error {
 func (s *story) agreed(ctx context.Context, env string) (reconciler.Report, error) {
 	now := time.Now()
 	return s.await(ctx, env, "agreement", func(r reconciler.Report) bool {
-		return r.Started.After(now) && r.Err == nil && r.Observed > 0 && r.Drifted == 0 && r.Conflicts == 0 && len(r.Pulls) == 0 && len(r.Held) == 0
+		return r.Started.After(now) && agrees(r)
 	})
+}
+
+func agrees(r reconciler.Report) bool {
+	return r.Err == nil && r.Observed > 0 && r.Drifted == 0 && r.Conflicts == 0 && len(r.Pulls) == 0 && len(r.Held) == 0
 }
 
 // quietPasses are how many passes must change nothing.
@@ -109,12 +113,16 @@ func (s *story) quiet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	writes := s.writes()
+	writes, began := s.writes(), time.Now()
 	for _, env := range s.environments {
-		for range quietPasses {
-			if _, err := s.agreed(ctx, env); err != nil {
-				return err
+		passed := 0
+		if _, err := s.await(ctx, env, "passes without a difference", func(r reconciler.Report) bool {
+			if !r.Started.Before(began) && agrees(r) {
+				passed++
 			}
+			return passed >= quietPasses
+		}); err != nil {
+			return err
 		}
 	}
 	after, err := s.store.Sync(ctx)

@@ -167,7 +167,7 @@ func (d *demo) writeConfig() error {
 		if err := os.WriteFile(secret, []byte(org.Secret()+"\n"), 0o600); err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, "  %s:\n    vendor: genesyscloud\n    genesyscloud: {gateway: %q, clientId: %q, clientSecret: %q}\n    mode: sync\n    every: 2s\n", env, d.base, org.ClientID(), "file:"+secret)
+		fmt.Fprintf(&b, "  %s:\n    vendor: genesyscloud\n    genesyscloud: {gateway: %q, clientId: %q, clientSecret: %q}\n    mode: sync\n    every: 1s\n", env, d.base, org.ClientID(), "file:"+secret)
 	}
 	return os.WriteFile(d.path("driftback.yaml"), []byte(b.String()), 0o600)
 }

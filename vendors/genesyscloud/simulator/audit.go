@@ -98,7 +98,13 @@ func (s *Server) auditRoutes(m *http.ServeMux) {
 func (s *Server) services() []any {
 	entities := map[string][]any{}
 	for _, k := range s.order {
+		if k.lookup {
+			continue
+		}
 		entities[k.service] = append(entities[k.service], map[string]any{"name": k.entity, "actions": []any{"Create", "Update", "Delete", "Publish"}})
+	}
+	for _, n := range []string{"RoutingSettings", "Utilization"} {
+		entities["Routing"] = append(entities["Routing"], map[string]any{"name": n, "actions": []any{"Update"}})
 	}
 	var out []any
 	for _, n := range slices.Sorted(maps.Keys(entities)) {

@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,10 +18,12 @@ func between(body map[string]any, path string, least, most float64) string {
 		return ""
 	}
 	if n, ok := number(v); !ok || n < least || n > most {
-		return fmt.Sprintf("%s must be from %v to %v", path, least, most)
+		return fmt.Sprintf("%s must be from %s to %s", path, decimal(least), decimal(most))
 	}
 	return ""
 }
+
+func decimal(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func first(whys ...string) string {
 	for _, w := range whys {
