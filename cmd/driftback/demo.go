@@ -47,7 +47,8 @@ func (c *cli) demoCommand() *cobra.Command {
 
 // demo starts everything, tells the story or what to try, and puts away what is not to be kept.
 func (c *cli) demo(ctx context.Context, o demoOptions, story bool) (err error) {
-	if o.dir == "" {
+	keep := o.dir != ""
+	if !keep {
 		if o.dir, err = os.MkdirTemp("", "driftback-demo-"); err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
@@ -72,7 +73,7 @@ func (c *cli) demo(ctx context.Context, o demoOptions, story bool) (err error) {
 	<-d.ended
 	if ctx.Err() != nil {
 		fmt.Fprintln(c.stdout, "\nStopped.")
-		if o.kept() {
+		if keep {
 			fmt.Fprintf(c.stdout, "Everything is kept: %s goes on from here.\n", d.command("demo --dir "+quoteArg(o.dir)))
 		}
 		return nil

@@ -27,9 +27,6 @@ type demoOptions struct {
 	dir, listen string
 }
 
-// kept reports whether the folder stays after the end.
-func (o demoOptions) kept() bool { return !strings.HasPrefix(filepath.Base(o.dir), "driftback-demo-") }
-
 // A demo is a platform with three organisations, a repository and a daemon. It belongs to one goroutine; passes
 // may be used by any.
 type demo struct {
@@ -48,8 +45,8 @@ type demo struct {
 const demoSeed = 20
 
 // openDemo makes what is not there yet, and starts platform and daemon.
-func (c *cli) openDemo(ctx context.Context, o demoOptions) (d *demo, err error) {
-	d = &demo{
+func (c *cli) openDemo(ctx context.Context, o demoOptions) (opened *demo, err error) {
+	d := &demo{
 		dir: o.dir, program: program(), company: centre.Company, environments: centre.Environments(), orgs: map[string]*simulator.Org{},
 		passes: newPasses(), ended: make(chan struct{}),
 	}
