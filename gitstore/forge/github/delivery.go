@@ -54,6 +54,9 @@ func (f *Forge) undelivered(ctx context.Context, since time.Time) ([]int64, erro
 	o := &gh.ListCursorOptions{PerPage: 100}
 	for range maxPages {
 		list, res, err := f.app.Apps.ListHookDeliveries(ctx, o)
+		if isCode(err, http.StatusNotFound) { // the app has no webhook
+			return nil, nil
+		}
 		if err != nil {
 			return nil, f.fail(ctx, "list webhook deliveries", err)
 		}

@@ -70,8 +70,9 @@ func (f *Forge) requestOne(ctx context.Context, n int, who string, r gh.Reviewer
 
 // tolerate tells of somebody who cannot be asked, and goes on without them.
 func (f *Forge) tolerate(ctx context.Context, n int, who string, err error) error {
+	left := isCode(err, http.StatusUnprocessableEntity) || isCode(err, http.StatusForbidden) || isCode(err, http.StatusNotFound)
 	err = f.fail(ctx, fmt.Sprintf("ask %s to review pull request #%d", who, n), err)
-	if err == nil || ctx.Err() != nil || !isCode(err, http.StatusUnprocessableEntity) && !errors.Is(err, ErrPermission) && !isCode(err, http.StatusNotFound) {
+	if !left || ctx.Err() != nil {
 		return err
 	}
 	if f.once("review " + who) {
