@@ -27,6 +27,12 @@
 // write; Apply and its reverse do nothing where they are already done (deploy.go). Recovery is
 // therefore running the same function again.
 //
+// One function decides and shows. What a pull request is told is made by running decide, order and gate on
+// what its merge would come to (preview.go), so that a plan cannot say anything else than what is done
+// afterwards. What was said is known by hash in the state (announce.go): a pass that has nothing new to say costs two reads, however
+// many pull requests are open. A command in a comment becomes the request that the command line would file (commands.go), and answers wait in
+// the state until they are given, so that none is lost or given twice.
+//
 // One writer. Effects outside the state ref need a claim there, taken by compare-and-swap and
 // good until its deadline by the holder's monotonic clock (push.go). It travels with the first
 // effect where the remote offers atomic pushes, so a drift costs one push, and a pass that finds

@@ -142,7 +142,7 @@ func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error
 }
 
 func (p *pass) pullText(pr proposal, items []Item) (report.Pull, error) {
-	text := report.Pull{Environment: p.Name, Init: pr.Init, Withheld: p.withheld, Held: p.heldForPeople()}
+	text := report.Pull{Environment: p.Name, Init: pr.Init, Commands: !p.Announce.Off, Withheld: p.withheld, Held: p.heldForPeople()}
 	over := resource.Overlay{}
 	for _, it := range items {
 		r, err := p.lastSeen(it.Key)

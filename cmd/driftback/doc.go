@@ -29,7 +29,7 @@
 //	drift accept ENV [KEY…]  merge it into Git
 //	drift revert ENV [KEY…]  put back what Git says
 //	drift ignore ENV [KEY…] [until DATE]  leave it alone
-//	pulls list|show|merge|close|reopen|comment   pull requests of the built-in forge
+//	pulls list|show|open|merge|close|reopen|comment   pull requests of the built-in forge
 //	history ENV [KEY]      deployments, undos, holds and edits by hand, from Git alone
 //	rollback ENV --reason TEXT  go back to what Git said before, by a pull request
 //	suspend ENV --reason TEXT   deploy nothing until it is resumed

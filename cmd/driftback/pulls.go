@@ -29,7 +29,7 @@ Who acts is $DRIFTBACK_USER ("Ann Lee <ann@example.org>"), or else your login.`,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    groupHelp,
 	}
-	cmd.AddCommand(c.pullsList(), c.pullsShow(), c.pullsMerge(), c.pullsComment(),
+	cmd.AddCommand(c.pullsList(), c.pullsShow(), c.pullsOpen(), c.pullsMerge(), c.pullsComment(),
 		c.pullsTurn("close", "Close a pull request; its branch stays", (*local.Forge).Close),
 		c.pullsTurn("reopen", "Open a closed pull request again", (*local.Forge).Reopen))
 	return cmd

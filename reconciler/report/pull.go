@@ -25,6 +25,8 @@ type Pull struct {
 	Held map[resource.Key]string
 	// Guard lists the guards that this breaches; any makes it a draft.
 	Guard []string
+	// Commands says that commands in comments are heard.
+	Commands bool
 	// Omitted is how many further objects differ that this pull request does not hold.
 	Omitted int
 }
@@ -242,6 +244,9 @@ func (p Pull) next() string {
 	out += "- **Merge** to accept: Git then says what the platform has. Edit the branch before, if another value shall hold: it is deployed.\n" +
 		"- **Close** to keep Git as it is and hear no more of these values. A new change asks again.\n" +
 		"- **Revert** to put the platform back to what Git says: " + code("driftback drift revert "+clip(p.Environment, maxName)) + ".\n"
+	if p.Commands {
+		out += "- **In a comment**, for all or for some: " + code("/drift accept queue/Support") + ", " + code("/drift revert") + ", " + code("/drift ignore until 2030-01-31") + "; " + code("/help") + " tells more.\n"
+	}
 	if count(p.Objects).Conflicts > 0 {
 		out += "- Objects in **conflict** are left alone on both sides until this is merged or reverted, or " + env + " and Git agree again.\n"
 	}
