@@ -234,3 +234,36 @@ func (c *chronicle) add(e Event) {
 		c.events = append(c.events, e)
 	}
 }
+
+// Standing is what keeps an environment from being deployed to, as its state says.
+type Standing struct {
+	Halt      string // the reason; empty where it is not halted
+	Suspended string // who suspended it, and why
+	Holds     []Hold
+}
+
+// StandingOf reads the state of an environment from Git alone; of o, Kinds and Key do not matter. Lost says that the state is gone
+// while the live branch exists. The store must have been synchronised.
+func StandingOf(s *gitstore.Store, o HistoryOptions) (standing Standing, lost bool, err error) {
+	if o.Prefix == "" {
+		o.Prefix = "driftback"
+	}
+	r := newRefs(o.Prefix, o.StateBranch, o.Environment, "")
+	tip := s.Refs()[r.state]
+	if tip.IsZero() {
+		return Standing{}, !s.Refs()[r.live].IsZero(), nil
+	}
+	var d decisions
+	c := chronicle{s: s}
+	if err := c.read(tip, decisionsFile, &d); err != nil {
+		return Standing{}, false, fmt.Errorf("state of %s: %w", o.Environment, err)
+	}
+	out := Standing{Holds: d.Holds}
+	if d.Halt != nil {
+		out.Halt = d.Halt.Reason
+	}
+	if d.Suspended != nil {
+		out.Suspended = orUnknown(d.Suspended.By) + ": " + d.Suspended.Reason
+	}
+	return out, false, nil
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
@@ -151,6 +152,9 @@ func (p *pass) activate(ctx context.Context) error {
 	ctx, cancel := p.leased(ctx)
 	defer cancel()
 	if err := a.Activate(ctx); err != nil {
+		if strings.HasPrefix(err.Error(), "activate") {
+			return err // it says so itself
+		}
 		return fmt.Errorf("activate: %w", err)
 	}
 	return nil
@@ -310,6 +314,10 @@ func (p *pass) liveUpdate(message string) ([]gitstore.Update, treeAt, error) {
 		return nil, p.live, nil
 	}
 	e, err := p.live.tree.Write(changed)
+	for _, bad := range keyErrors(err) {
+		p.unknown(bad.Key, bad.Err.Error())
+		err = nil
+	}
 	if err != nil || len(e) == 0 {
 		return nil, p.live, err
 	}

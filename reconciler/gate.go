@@ -70,7 +70,10 @@ func (p *pass) gate(d Decision) (gated, error) {
 			p.hold(it.Key, gate, why)
 		}
 	}
-	free = p.withoutReferrers(free)
+	free, err := p.withoutUnrecordable(p.withoutReferrers(free))
+	if err != nil {
+		return gated{}, err
+	}
 	ordered, changes, err := p.order(free, p.hold)
 	if err != nil {
 		return gated{}, err

@@ -101,6 +101,43 @@ func (p *pass) withoutReferrers(items []Item) []Item {
 	}
 }
 
+// withoutUnrecordable holds files that the live branch could not hold beside what is there, such as one where the platform has a
+// folder: nothing is written that could not be remembered.
+func (p *pass) withoutUnrecordable(items []Item) ([]Item, error) {
+	over := resource.Overlay{}
+	for _, it := range items {
+		if !p.isRaw(it.Key.Kind) {
+			continue
+		}
+		if over[it.Key] = nil; it.After != nil {
+			over[it.Key] = &resource.Resource{Key: it.Key, Spec: it.After}
+		}
+	}
+	if len(over) == 0 || p.live.tree == nil {
+		return items, nil
+	}
+	_, err := p.live.tree.Write(over)
+	bad := map[resource.Key]string{}
+	for _, e := range keyErrors(err) {
+		bad[e.Key], err = e.Err.Error(), nil
+	}
+	if err != nil || len(bad) == 0 {
+		return items, err
+	}
+	var free []Item
+	for _, it := range items {
+		switch why, is := bad[it.Key]; {
+		case is:
+			p.hold(it.Key, GateOrder, why)
+		case bad[it.Partner] != "":
+			p.hold(it.Key, GateOrder, fmt.Sprintf("its other name %s is held", it.Partner.Name))
+		default:
+			free = append(free, it)
+		}
+	}
+	return free, nil
+}
+
 // HeldBy counts what is held, by gate.
 func (r Report) HeldBy() map[Gate]int {
 	out, seen := map[Gate]int{}, map[resource.Key]bool{}

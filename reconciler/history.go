@@ -80,16 +80,28 @@ func (l *liveHistory) value(k resource.Key, h resource.Hash) (*resource.Resource
 
 // change returns the commit that gave k the value that live has now; false where history does not tell.
 func (l *liveHistory) change(k resource.Key) (gitstore.Commit, bool, error) {
+	s, ok, err := l.at(0)
+	if err != nil || !ok {
+		return gitstore.Commit{}, false, err
+	}
+	return l.changeTo(k, s.seen.Hash(k))
+}
+
+// changeTo returns the newest commit that gave k the value h; false where history does not tell.
+func (l *liveHistory) changeTo(k resource.Key, h resource.Hash) (gitstore.Commit, bool, error) {
 	for i := 0; ; i++ {
 		s, ok, err := l.at(i)
 		if err != nil || !ok {
 			return gitstore.Commit{}, false, err
 		}
+		if s.seen.Hash(k) != h {
+			continue
+		}
 		before, ok, err := l.at(i + 1)
 		if err != nil {
 			return gitstore.Commit{}, false, err
 		}
-		if !ok && !s.seen.Hash(k).IsZero() || ok && before.seen.Hash(k) != s.seen.Hash(k) {
+		if !ok && !h.IsZero() || ok && before.seen.Hash(k) != h {
 			return s.commit, true, nil
 		}
 		if !ok {

@@ -39,11 +39,12 @@ type pass struct {
 
 	seen       *resource.Snapshot // what was observed, without what is withheld or unsettled
 	withheld   map[resource.Key]string
-	trouble    []Trouble         // what could not be read
-	remembered int               // changes in the live branch's pending commits
-	pending    []gitstore.Update // moves of refs that travel with the next push, which is before the next effect
-	idsNew     bool              // the map of ids learnt something in this pass
-	claiming   time.Time         // when the claim in the working state was made, until it is pushed
+	asWas      map[resource.Key]*resource.Resource // what is proposed of objects of which only ignored fields changed since
+	trouble    []Trouble                           // what could not be read
+	remembered int                                 // changes in the live branch's pending commits
+	pending    []gitstore.Update                   // moves of refs that travel with the next push, which is before the next effect
+	idsNew     bool                                // the map of ids learnt something in this pass
+	claiming   time.Time                           // when the claim in the working state was made, until it is pushed
 
 	report Report
 }

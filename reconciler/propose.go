@@ -71,7 +71,7 @@ func (p *pass) drift(d Decision) []Item {
 		if p.silent(it.Key, it.Live) {
 			continue
 		}
-		out = append(out, it)
+		out = append(out, p.asProposed(it))
 	}
 	out = append(out, p.lastKnown()...)
 	slices.SortFunc(out, func(a, b Item) int { return a.Key.Compare(b.Key) })
@@ -102,8 +102,39 @@ func (p *pass) sees(k resource.Key) bool {
 	return there || p.seen.Covers(k)
 }
 
+// asProposed returns the item with the value that a pull request of ours proposes already, where live differs from that in ignored
+// fields only: nobody is told again of what nobody wants to know.
+func (p *pass) asProposed(it Item) Item {
+	if it.Live.IsZero() || !p.rules.Touches(it.Key) {
+		return it
+	}
+	live, err := p.seen.Spec(it.Key)
+	if err != nil {
+		return it
+	}
+	history := liveHistory{p: p}
+	for _, pr := range p.st.seen.Proposals {
+		h := pr.Keys[it.Key]
+		if pr.Closed || h.IsZero() || h == it.Live {
+			continue
+		}
+		was, known, err := history.value(it.Key, h)
+		if err != nil || !known || p.rules.Strip(it.Key, was.Spec).Hash() != p.rules.Strip(it.Key, live).Hash() {
+			continue
+		}
+		if p.asWas == nil {
+			p.asWas = map[resource.Key]*resource.Resource{}
+		}
+		it.Live, p.asWas[it.Key] = h, was
+	}
+	return it
+}
+
 // lastSeen is the object as it is proposed: as this reading has it, else as it was seen last.
 func (p *pass) lastSeen(k resource.Key) (*resource.Resource, error) {
+	if r, ok := p.asWas[k]; ok {
+		return r, nil
+	}
 	if p.sees(k) {
 		return p.seen.Resource(k)
 	}

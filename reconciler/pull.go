@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
 	"github.com/driftback/driftback/reconciler/plan"
 	"github.com/driftback/driftback/reconciler/report"
@@ -38,7 +39,11 @@ func (p *pass) fromHistory(out map[resource.Key]attribution, open map[resource.K
 		if !open[k] {
 			continue
 		}
-		c, ok, err := history.change(k)
+		find := func() (gitstore.Commit, bool, error) { return history.change(k) }
+		if was := p.asWas[k]; was != nil {
+			find = func() (gitstore.Commit, bool, error) { return history.changeTo(k, was.Spec.Hash()) }
+		}
+		c, ok, err := find()
 		if err != nil {
 			return
 		}

@@ -37,8 +37,15 @@ func (p *pass) remember(ctx context.Context) error {
 			return err
 		}
 		e, err := at.tree.Write(g.overlay)
+		for _, bad := range keyErrors(err) {
+			p.unknown(bad.Key, bad.Err.Error())
+			err = nil
+		}
 		if err != nil {
 			return fmt.Errorf("remember: %w", err)
+		}
+		if len(e) == 0 {
+			continue
 		}
 		author := p.author(g.by)
 		author.When = g.by.When

@@ -340,3 +340,29 @@ func TestDeniedWriteIsNoDrift(t *testing.T) {
 	require.Empty(t, l.pulls())
 	l.quiet()
 }
+
+// A change of an ignored field is no reason to build a pull request anew.
+func TestIgnoredFieldDoesNotRebuildAProposal(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1 x=1")
+	l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("ignore: [{objects: [queue/Q], fields: [x]}]\n")})
+	l.hand("Q", "a=2 x=1")
+	l.pass()
+	p := l.pull()
+	l.quiet()
+	l.hand("Q", "a=2 x=7")
+	l.pass()
+	require.Equal(t, p.HeadID, l.pull().HeadID)
+	require.Equal(t, p.Body, l.pull().Body)
+	l.quiet()
+	l.hand("Q", "a=3 x=7")
+	l.pass()
+	require.NotEqual(t, p.HeadID, l.pull().HeadID)
+	l.hand("Q", "a=3 x=8")
+	l.pass()
+	l.merge(local.ByMerge)
+	l.pass()
+	require.Empty(t, l.pulls())
+	require.Zero(t, l.last.Drifted)
+	l.quiet()
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
 )
@@ -158,8 +159,31 @@ func (w *workspace) examineRepository(ctx context.Context, x *examination) {
 	w.examinePushes(ctx, refs, x)
 }
 
+// examineStanding tells what Git's state says of an environment to which nothing is deployed.
+func (w *workspace) examineStanding(name string, x *examination) {
+	if w.store == nil {
+		return // told already
+	}
+	subject := "environment " + name
+	s, lost, err := reconciler.StandingOf(w.store, reconciler.HistoryOptions{Environment: name, StateBranch: w.config.Repository.State == "branch"})
+	switch {
+	case err != nil:
+		x.fail(subject, err)
+	case lost:
+		x.fail(subject, fmt.Errorf("its state is gone while live/%s exists; driftback init %[1]s --rebuild takes it from both histories", name))
+	case s.Halt != "":
+		x.fail(subject, errors.New("halted: "+s.Halt))
+	case s.Suspended != "":
+		x.note(subject, "suspended by %s; driftback resume %s ends that", s.Suspended, name)
+	}
+	for _, h := range s.Holds {
+		x.note(subject, "%s held since deployment %s failed: %s", plural(len(h.Keys)+len(h.With), "object"), h.Deployment, h.Reason)
+	}
+}
+
 func (w *workspace) examineEnvironment(ctx context.Context, name string, x *examination) {
 	subject := "environment " + name
+	w.examineStanding(name, x)
 	t, err := w.openTarget(ctx, name, nil)
 	if err != nil {
 		x.fail(subject, err)

@@ -63,6 +63,8 @@ With --plan, nothing of that happens: exactly the plan with this id may pass the
 					return fmt.Errorf("resume %s --plan %s: the plan is another one by now; driftback plan %[1]s shows it", args[0], plan)
 				case plan != "":
 					q.Do, q.Detail = reconciler.DoOverride, plan
+				case report.Halt != nil && report.Halt.Cause == "state":
+					return fmt.Errorf("resume %s: that does not help here: %s", args[0], report.Halt.Reason)
 				case report.Halt != nil:
 					q.Detail = report.Halt.Detail
 					fmt.Fprintf(c.stderr, "%s was halted: %s\n", args[0], c.redact.text(printable(report.Halt.Reason)))
