@@ -338,10 +338,3 @@ func (p *pass) deploymentFiles() (gitstore.Edit, error) {
 	})
 	return e, err
 }
-
-func clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
-}
