@@ -36,7 +36,7 @@ func TestChaosFaultyNetwork(t *testing.T) {
 	w.recorded()
 	w.clean()
 	w.quiet()
-	require.Empty(t, w.open())
+	require.Empty(t, w.pulls("open", ""))
 }
 
 // small mounts a file system of a megabyte at dir, which only root may.

@@ -78,7 +78,7 @@ func (w *chaosWorld) disturb(rivals []*rival) (stops int) {
 			r.signal(syscall.SIGSTOP)
 			length := time.Duration(w.random.IntN(1500)) * time.Millisecond
 			if w.random.IntN(4) == 0 {
-				length = 8 * time.Second // beyond the claim and its margin: the other one takes over
+				length = 10 * time.Second // beyond the claim and its margin: the other one takes over
 			}
 			rest(w.t, length)
 			r.signal(syscall.SIGCONT)
@@ -108,17 +108,17 @@ func (w *chaosWorld) newHandEdit() {
 
 // mergeOpen merges what is open, if the forge can do so now.
 func (w *chaosWorld) mergeOpen() {
-	for _, n := range w.open() {
-		_, _, _ = w.try("pulls", "merge", fmt.Sprint(n))
+	for _, p := range w.pulls("open", "") {
+		_, _, _ = w.try("pulls", "merge", fmt.Sprint(p.Number))
 	}
 }
 
 // settle merges what is proposed until both sides agree.
 func (w *chaosWorld) settle() {
 	w.t.Helper()
-	eventually(w.t, "both sides to agree", func() bool {
+	w.eventually("both sides to agree", func() bool {
 		w.mergeOpen()
-		return len(w.open()) == 0 && w.same()
+		return len(w.pulls("open", "")) == 0 && w.same()
 	})
 }
 

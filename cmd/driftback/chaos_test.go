@@ -40,7 +40,7 @@ func seed(t *testing.T) uint64 {
 type chaosWorld struct {
 	*promWorld
 	random   *rand.Rand
-	pulls    int // opened so far
+	broken   int
 	edits    []string
 	episodes int
 }
@@ -53,7 +53,7 @@ type route struct {
 
 func newChaosWorld(t *testing.T, seed uint64) *chaosWorld {
 	p := newPromWorld(t)
-	return &chaosWorld{promWorld: p, random: rand.New(rand.NewPCG(seed, 2)), pulls: 1}
+	return &chaosWorld{promWorld: p, random: rand.New(rand.NewPCG(seed, 2))}
 }
 
 // route writes a configuration whose servers are reached through proxies of their own.
@@ -69,13 +69,20 @@ func (w *chaosWorld) route(name string, seed uint64) *route {
 		w.url:                          r.git.url,
 		w.api:                          r.reload.url,
 		filepath.Join(w.dir, "mirror"): filepath.Join(w.dir, "mirror-"+name),
-		"repository:\n":                "claim: {for: 2s, request: 500ms}\nrepository:\n",
+		"repository:\n":                "claim: {for: 4s, request: 1s}\nrepository:\n",
 	} {
 		require.Contains(w.t, text, old)
 		text = strings.Replace(text, old, new, 1)
 	}
 	w.write(r.conf, text)
 	return r
+}
+
+// eventually waits longer than eventually does elsewhere: after each killing the claim of who was killed must end first, and
+// the machine may be busy.
+func (w *chaosWorld) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	waitFor(w.t, 3*time.Minute, what, ok)
 }
 
 // handEdit changes a file by hand to a value that never was before.
@@ -109,44 +116,53 @@ func (w *chaosWorld) gitEdit() string {
 	return content
 }
 
-// open returns the numbers of the open pull requests.
-func (w *chaosWorld) open() []int {
-	w.t.Helper()
-	var out struct {
-		Pulls []struct {
-			Number int `json:"number"`
-		} `json:"pulls"`
-	}
-	require.NoError(w.t, json.Unmarshal([]byte(w.driftback(exitDone, "pulls", "list", "-o", "json")), &out))
-	var ns []int
-	for _, p := range out.Pulls {
-		ns = append(ns, p.Number)
-	}
-	return ns
+// A pulled is a pull request as the command line tells it.
+type pulled struct {
+	Number int    `json:"number"`
+	Head   string `json:"head"`
+	State  string `json:"state"`
 }
+
+// pulls returns pull requests of a state whose branch begins with head.
+func (w *chaosWorld) pulls(state, head string) (out []pulled) {
+	w.t.Helper()
+	var all struct {
+		Pulls []pulled `json:"pulls"`
+	}
+	require.NoError(w.t, json.Unmarshal([]byte(w.driftback(exitDone, "pulls", "list", "--state", state, "-o", "json")), &all))
+	for _, p := range all.Pulls {
+		if strings.HasPrefix(p.Head, head) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+const driftBranch, revertBranch = "driftback/drift/prod", "driftback/revert/prod"
 
 // proposed waits until the last hand edit is in history and proposed by exactly one pull request more than
 // before, and merges that.
 func (w *chaosWorld) proposed() {
 	w.t.Helper()
 	want := w.edits[len(w.edits)-1]
-	eventually(w.t, "the hand edit to be recorded", func() bool { return w.inGit("live/prod", "file/rules/hand.yml") == want })
-	eventually(w.t, "the hand edit to be proposed", func() bool {
-		return w.inGit("driftback/drift/prod", "environments/prod/file/rules/hand.yml") == want && len(w.open()) > 0
+	w.eventually("the hand edit to be recorded", func() bool { return w.inGit("live/prod", "file/rules/hand.yml") == want })
+	w.eventually("the hand edit to be proposed", func() bool {
+		return w.inGit(driftBranch, "environments/prod/file/rules/hand.yml") == want && len(w.pulls("open", driftBranch)) > 0
 	})
-	w.pulls++
-	require.Equal(w.t, []int{w.pulls}, w.open(), "one edit, one pull request")
-	eventually(w.t, "the pull request to be merged", func() bool {
-		code, _, _ := w.try("pulls", "merge", fmt.Sprint(w.pulls))
+	open := w.pulls("open", driftBranch)
+	require.Len(w.t, open, 1, "one edit, one pull request")
+	w.eventually("the pull request to be merged", func() bool {
+		code, _, _ := w.try("pulls", "merge", fmt.Sprint(open[0].Number))
 		return code == exitDone
 	})
+	require.Len(w.t, w.pulls("all", driftBranch), len(w.edits)+1, "one each, and the first import")
 	require.Equal(w.t, want, w.inGit("main", "environments/prod/file/rules/hand.yml"))
 }
 
 // deployed waits until the platform has the content and the state says that the deployment is over.
 func (w *chaosWorld) deployed(name, content string) {
 	w.t.Helper()
-	eventually(w.t, "the deployment", func() bool {
+	w.eventually("the deployment", func() bool {
 		b, err := os.ReadFile(w.liveFile(name))
 		return err == nil && string(b) == content && !strings.Contains(w.inGit("refs/driftback/state/prod", "deployment.json"), `"phase"`)
 	})
@@ -249,7 +265,8 @@ func (w *chaosWorld) killings(n int) map[string]int {
 	w.recorded()
 	w.clean()
 	w.quiet()
-	require.Empty(w.t, w.open())
+	require.Empty(w.t, w.pulls("open", ""))
+	require.LessOrEqual(w.t, len(w.pulls("all", revertBranch)), w.broken, "one revert at most is proposed of what is broken")
 	return hit
 }
 
@@ -272,11 +289,12 @@ func (w *chaosWorld) act(what string) (finish func()) {
 		}
 	}
 	w.episodes++
+	w.broken++
 	content := fmt.Sprintf("groups:\n  - name: bad\n    rules:\n      - alert: Bad\n        expr: by_git >>> %d\n", w.episodes)
 	was, _ := os.ReadFile(w.liveFile("rules/bad.yml"))
 	w.merge("rules/bad.yml", content, "A broken change")
 	return func() {
-		eventually(w.t, "the broken change to be undone and held", func() bool {
+		w.eventually("the broken change to be undone and held", func() bool {
 			now, _ := os.ReadFile(w.liveFile("rules/bad.yml"))
 			return string(now) == string(was) && strings.Contains(w.inGit("refs/driftback/state/prod", "decisions.json"), `"holds"`) &&
 				!strings.Contains(w.inGit("refs/driftback/state/prod", "deployment.json"), `"phase"`)

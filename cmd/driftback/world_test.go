@@ -265,14 +265,19 @@ const noPulls = "no pull requests\n"
 // eventually waits for what another process does.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	waitFor(t, 30*time.Second, what, ok)
+}
+
+func waitFor(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited 30 s for %s", what)
+			t.Fatalf("waited %s for %s", limit, what)
 		case <-tick.C:
 		}
 	}
