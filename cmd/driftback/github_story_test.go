@@ -229,3 +229,114 @@ func TestDoctorOnGitHub(t *testing.T) {
 	require.NotContains(t, out, "permission contents")
 	require.True(t, strings.HasPrefix(h.driftback(exitError, "pulls", "list")+"-", "-"))
 }
+
+// comment writes one as ann.
+func (h *hub) comment(n int, body string) {
+	h.t.Helper()
+	h.call("POST", fmt.Sprintf("/issues/%d/comments", n), map[string]string{"body": body}, nil)
+}
+
+// comments are the texts on a pull request.
+func (h *hub) comments(n int) string {
+	h.t.Helper()
+	var list []struct{ Body string }
+	h.call("GET", fmt.Sprintf("/issues/%d/comments?per_page=100", n), nil, &list)
+	var all []string
+	for _, c := range list {
+		all = append(all, c.Body)
+	}
+	return strings.Join(all, "\n---\n")
+}
+
+// checks are the newest check runs of a commit by name: their status or conclusion.
+func (h *hub) checks(commit string) map[string]string {
+	h.t.Helper()
+	var list struct {
+		Runs []struct {
+			Name, Status, Conclusion string
+		} `json:"check_runs"`
+	}
+	h.call("GET", "/commits/"+commit+"/check-runs?filter=latest&per_page=100", nil, &list)
+	out := map[string]string{}
+	for _, r := range list.Runs {
+		if out[r.Name] = r.Conclusion; r.Status != "completed" {
+			out[r.Name] = r.Status
+		}
+	}
+	return out
+}
+
+// Commands in comments, and what a developer's pull request is told: two of five objects are accepted and merged through
+// GitHub, the rest is put back; a pull request gets its plan as a check, a word when production changes under it, and
+// is deployed once it is merged.
+func TestGitHubCommandsAndPlans(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, githubtest.Options{})
+	names := []string{"a.yml", "b.yml", "c.yml", "d.yml", "e.yml"}
+	for _, n := range names {
+		h.edit(n, "value: 1\nother: 1\n")
+	}
+	h.driftback(exitDone, "init", "prod")
+	h.mergeBy(1, "merge")
+	h.pass()
+	h.still()
+	for _, n := range names {
+		h.edit(n, "value: 2\nother: 1\n")
+	}
+	h.pass()
+	drift := h.open()[0]
+	h.comment(drift.Number, "Two of them were meant.\n\n/drift accept file/a.yml file/b.yml")
+	h.pass()
+	h.pass()
+	for i, n := range names {
+		want := "value: 1\nother: 1\n"
+		if i < 2 {
+			want = "value: 2\nother: 1\n"
+		}
+		require.Equal(t, want, h.inGit("main", "environments/prod/file/"+n), n)
+	}
+	pulls := h.open()
+	require.Len(t, pulls, 1, "the rest is still proposed")
+	var reactions []struct{ Content string }
+	var list []struct {
+		ID   int64
+		User struct{ Login string }
+	}
+	h.call("GET", fmt.Sprintf("/issues/%d/comments", drift.Number), nil, &list)
+	for _, c := range list {
+		if c.User.Login == "ann" {
+			h.call("GET", fmt.Sprintf("/issues/comments/%d/reactions", c.ID), nil, &reactions)
+		}
+	}
+	require.NotEmpty(t, reactions, "the command was acknowledged")
+	h.comment(pulls[0].Number, "/drift revert")
+	h.pass()
+	h.pass()
+	for _, n := range names[2:] {
+		require.Equal(t, "value: 1\nother: 1\n", h.read(h.liveFile(n)), "put back")
+	}
+	h.still()
+
+	// A developer's pull request.
+	ann := githubtest.Person{Login: "ann", Name: "Ann Lee", Email: "ann@example.org"}
+	head := h.repo.PushAs(t, ann, "more", map[string]string{"environments/prod/file/a.yml": "value: 2\nother: 5\n"}, h.repo.Tip(t, "main"))
+	var mine hubPull
+	h.call("POST", "/pulls", map[string]string{"title": "More of a", "head": "more", "base": "main"}, &mine)
+	h.pass()
+	require.Contains(t, h.comments(mine.Number), "a.yml", "the plan is told")
+	plan := h.checks(head)
+	require.NotEmpty(t, plan)
+	require.Contains(t, fmt.Sprint(plan), "success", "%v", plan)
+	h.edit("a.yml", "value: 3\nother: 7\n")
+	h.pass()
+	require.Contains(t, fmt.Sprint(h.checks(head)), "failure", "production changed under it: %v", h.checks(head))
+	h.edit("a.yml", "value: 2\nother: 1\n")
+	h.pass()
+	require.NotContains(t, fmt.Sprint(h.checks(head)), "failure", "it clears itself: %v", h.checks(head))
+	h.mergeBy(mine.Number, "squash")
+	h.pass()
+	require.Equal(t, "value: 2\nother: 5\n", h.read(h.liveFile("a.yml")))
+	h.pass()
+	h.still()
+	h.fsck()
+}
