@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -74,6 +75,7 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error 
 	if len(text.Guard) > 0 {
 		want.Labels = append(want.Labels, "guard")
 	}
+	want.Reviewers = p.reviewers(pr, text)
 	have, err := p.openPull(ctx, pr)
 	if err != nil {
 		return err
@@ -115,8 +117,18 @@ func (p *pass) openPull(ctx context.Context, pr proposal) (*forge.Pull, error) {
 	return &pulls[0], nil
 }
 
-func samePull(a, b forge.Pull) bool {
-	return a.Title == b.Title && a.Body == b.Body && a.Draft == b.Draft && a.Base == b.Base && slices.Equal(a.Labels, b.Labels)
+// samePull reports whether a pull request is as it is wanted. Labels and reviewers that people added are theirs.
+func samePull(have, want forge.Pull) bool {
+	return have.Title == want.Title && forge.SameText(have.Body, want.Body) && have.Draft == want.Draft && have.Base == want.Base &&
+		hasLabels(have.Labels, want.Labels) && hasLabel(have.Labels, "guard") == hasLabel(want.Labels, "guard")
+}
+
+func hasLabels(have, want []string) bool {
+	return !slices.ContainsFunc(want, func(l string) bool { return !hasLabel(have, l) })
+}
+
+func hasLabel(labels []string, l string) bool {
+	return slices.ContainsFunc(labels, func(has string) bool { return strings.EqualFold(has, l) })
 }
 
 // mergeAccepted merges exactly what was proposed. What the forge refuses is left for a reviewer, and

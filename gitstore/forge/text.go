@@ -86,3 +86,9 @@ func fenceMark(line string) string {
 	}
 	return mark
 }
+
+// SameText reports whether two texts are the same but for the ends of lines and white space around them, which a
+// forge may change.
+func SameText(a, b string) bool { return a == b || plainText(a) == plainText(b) }
+
+func plainText(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }

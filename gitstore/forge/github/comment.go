@@ -42,7 +42,7 @@ func (f *Forge) EnsureComment(ctx context.Context, n int, key, body string) erro
 			return errors.Join(f.fail(ctx, op, err), lookErr)
 		}
 	}
-	if !sameText(mine[0].GetBody(), text) {
+	if !forge.SameText(mine[0].GetBody(), text) {
 		if _, _, err := f.client.Issues.EditComment(ctx, f.owner, f.repo, mine[0].GetID(), &gh.IssueComment{Body: &text}); err != nil {
 			return f.fail(ctx, op, err)
 		}

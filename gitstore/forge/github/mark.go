@@ -112,11 +112,3 @@ func unpacked(s string) ([]uint32, bool) {
 	}
 	return out, true
 }
-
-// sameText reports whether two texts are the same but for ends of lines and white space around them, which a
-// server may change.
-func sameText(a, b string) bool {
-	return a == b || plain(a) == plain(b)
-}
-
-func plain(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }

@@ -250,7 +250,7 @@ func (f *Forge) change(ctx context.Context, has *gh.PullRequest, p forge.Pull) (
 		edit.Title, edits = &p.Title, true
 	}
 	next := ours{labels: digests(p.Labels), asked: union(mine.asked, asked)}
-	if !sameText(text, p.Body) || !slices.Equal(next.labels, mine.labels) || !slices.Equal(next.asked, mine.asked) {
+	if !forge.SameText(text, p.Body) || !slices.Equal(next.labels, mine.labels) || !slices.Equal(next.asked, mine.asked) {
 		edit.Body, edits = gh.String(next.with(p.Body)), true
 	}
 	if p.Base != "" && p.Base != has.GetBase().GetRef() {
