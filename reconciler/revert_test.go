@@ -366,3 +366,32 @@ func TestIgnoredFieldDoesNotRebuildAProposal(t *testing.T) {
 	require.Zero(t, l.last.Drifted)
 	l.quiet()
 }
+
+// Of commits that changed an object and put it back before it was deployed, none is at fault, whatever else is older.
+func TestWhatWasPutBackBeforeIsNotAtFault(t *testing.T) {
+	t.Parallel()
+	o := mem.Options{Check: func(stored map[resource.Key]resource.Spec) error {
+		if stored[key("Q")]["a"] == "vbad" && stored[key("R")]["a"] == "vbad" {
+			return errBroken{}
+		}
+		return nil
+	}}
+	l := newLoop(t, o, "Q: a=1", "R: a=1")
+	l.env.Rollback.Auto = true
+	l.restart()
+	older := l.commit(map[string]string{"R": "a=bad"})
+	there := l.commit(map[string]string{"Q": "a=2"})
+	back := l.commit(map[string]string{"Q": "a=1"})
+	newer := l.commit(map[string]string{"Q": "a=bad"})
+	l.pass()
+	p := l.pull()
+	for id, at := range map[gitstore.ID]bool{older: true, there: false, back: false, newer: true} {
+		require.Equal(t, at, strings.Contains(p.Body, id.String()[:10]), p.Body)
+	}
+	l.merge(local.ByMerge)
+	l.pass()
+	l.live("Q", "a=1")
+	l.live("R", "a=1")
+	require.Empty(t, l.last.Held)
+	l.quiet()
+}
