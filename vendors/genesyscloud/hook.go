@@ -33,6 +33,19 @@ func get(ctx context.Context, c *rest.Client, path string, query url.Values) (re
 	return object(a)
 }
 
+// soon reads an object that was just created: the platform may not show it at once.
+func (h hooks) soon(ctx context.Context, c *rest.Client, path string) (rest.Object, error) {
+	for begun, wait := h.clock.Now(), time.Second; ; wait *= 2 {
+		o, err := get(ctx, c, path, nil)
+		if !errors.Is(err, rest.ErrMissing) || h.clock.Now().Sub(begun) >= settle {
+			return o, err
+		}
+		if err := h.clock.Sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // send writes, once: a lost answer is not asked for again.
 func send(ctx context.Context, c *rest.Client, method, path string, body any) (rest.Object, error) {
 	a, err := c.Do(ctx, rest.Request{Method: method, Path: path, Body: body})
@@ -208,14 +221,14 @@ func difference(a, b any) (add, remove []any) {
 }
 
 // createIntegration creates an integration, and names it by its configuration where the platform named it after its type.
-func createIntegration(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
+func (h hooks) createIntegration(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
 	made, err := send(ctx, c, http.MethodPost, "/api/v2/integrations", body)
 	if err != nil || text(made, "name") == text(body, "name") {
 		return text(made, "id"), err
 	}
 	id := text(made, "id")
 	at := one("/api/v2/integrations", id) + "/config/current"
-	config, err := get(ctx, c, at, nil)
+	config, err := h.soon(ctx, c, at)
 	if err != nil {
 		return "", err
 	}
@@ -271,29 +284,29 @@ func publishWebConfiguration(ctx context.Context, c *rest.Client, id string, a r
 }
 
 // A web deployment shows one version of its configuration: the newest that is published.
-func createWebDeployment(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
-	if err := pinVersion(ctx, c, body); err != nil {
+func (h hooks) createWebDeployment(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
+	if err := h.pinVersion(ctx, c, body); err != nil {
 		return "", err
 	}
 	made, err := send(ctx, c, http.MethodPost, "/api/v2/webdeployments/deployments", body)
 	return text(made, "id"), err
 }
 
-func updateWebDeployment(ctx context.Context, c *rest.Client, id string, _, body rest.Object) error {
-	if err := pinVersion(ctx, c, body); err != nil {
+func (h hooks) updateWebDeployment(ctx context.Context, c *rest.Client, id string, _, body rest.Object) error {
+	if err := h.pinVersion(ctx, c, body); err != nil {
 		return err
 	}
 	_, err := send(ctx, c, http.MethodPut, one("/api/v2/webdeployments/deployments", id), body)
 	return err
 }
 
-func pinVersion(ctx context.Context, c *rest.Client, body rest.Object) error {
+func (h hooks) pinVersion(ctx context.Context, c *rest.Client, body rest.Object) error {
 	of := sub(body, "configuration")
 	id := text(of, "id")
 	if id == "" {
 		return fmt.Errorf("configuration: missing: %w", vendors.ErrInvalid)
 	}
-	versions, err := get(ctx, c, one("/api/v2/webdeployments/configurations", id)+"/versions", nil)
+	versions, err := h.soon(ctx, c, one("/api/v2/webdeployments/configurations", id)+"/versions")
 	if err != nil {
 		return err
 	}

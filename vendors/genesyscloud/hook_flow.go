@@ -37,13 +37,13 @@ func (h hooks) readFlow(ctx context.Context, c *rest.Client, id string, o rest.O
 	return nil
 }
 
-// createFlow publishes the content, which makes the flow.
+// createFlow publishes the content, which makes the flow, also of a stub that another flow's publication left behind.
 func (h hooks) createFlow(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
 	id, err := h.publish(ctx, c, body)
 	if err != nil {
 		return "", err
 	}
-	made, err := get(ctx, c, one(flowPath, id), nil)
+	made, err := h.soon(ctx, c, one(flowPath, id))
 	if err != nil {
 		return "", err
 	}
@@ -84,20 +84,6 @@ func (h hooks) describe(ctx context.Context, c *rest.Client, id string, live, bo
 	}
 	_, err := again(ctx, c, http.MethodPut, one(flowPath, id), only(body, "name", "description", "division", "type"))
 	return err
-}
-
-// stubFlow finds a flow that was never saved: another flow's publication named it before it was there.
-func (h hooks) stubFlow(ctx context.Context, c *rest.Client, _ string, body rest.Object) (string, error) {
-	found, err := get(ctx, c, flowPath, url.Values{"name": {text(body, "name")}, "type": {text(body, "type")}, "pageSize": {"100"}})
-	if err != nil {
-		return "", err
-	}
-	for _, f := range list(found, "entities") {
-		if text(f, "name") == text(body, "name") && strings.EqualFold(text(f, "type"), text(body, "type")) && sub(f, "savedVersion") == nil {
-			return text(f, "id"), nil
-		}
-	}
-	return "", nil
 }
 
 // publish sends the text and waits until it runs. It returns the flow's id. Flows that the text leads to and that are

@@ -67,7 +67,7 @@ func flowKinds(h hooks) []rest.Kind {
 				"savedVersion", "publishedVersion", "checkedInVersion",
 			),
 		),
-		Hooks: rest.Hooks{Read: h.readFlow, Create: h.createFlow, Update: h.updateFlow, Restore: h.stubFlow},
+		Hooks: rest.Hooks{Read: h.readFlow, Create: h.createFlow, Update: h.updateFlow},
 	}, "/api/v2/flows", "PUT")
 
 	outcomes := crud(rest.Kind{
@@ -116,7 +116,7 @@ func integrationKinds(h hooks) []rest.Kind {
 			Get: &rest.Operation{Method: "GET", Path: "/api/v2/integrations/{id}/config/current"},
 			Put: rest.Operation{Method: "PUT", Path: "/api/v2/integrations/{id}/config/current", Echo: []string{"name"}},
 		}},
-		Hooks: rest.Hooks{Create: createIntegration},
+		Hooks: rest.Hooks{Create: h.createIntegration},
 	}, "/api/v2/integrations", "PATCH")
 	integrations.Create.Only = []string{"name", "integrationType"}
 	integrations.Update.Only = []string{"intendedState"}

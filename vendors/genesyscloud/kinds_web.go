@@ -32,7 +32,7 @@ func webKinds(h hooks) []rest.Kind {
 			volatile("configuration.name", "configuration.version", "configuration.selfUri"),
 			set("pushIntegrations"), id("pushIntegrations[].id", integration),
 		),
-		Hooks: rest.Hooks{Create: createWebDeployment, Update: updateWebDeployment},
+		Hooks: rest.Hooks{Create: h.createWebDeployment, Update: h.updateWebDeployment},
 	}, "/api/v2/webdeployments/deployments", "PUT")
 
 	triggers := versioned(crud(rest.Kind{

@@ -187,7 +187,7 @@ func (w *change) rest(ctx context.Context, id string, live Object, liveSpec reso
 }
 
 // came returns what is stored after a write: what the platform answered where a guard makes sure that nobody came between,
-// else what it says when it is asked.
+// else what it says when it is asked. Where it shows what was there before, it is asked again until the settle time is over.
 func (w *change) came(ctx context.Context, id string, answer *Answer) (*object, error) {
 	d, k := w.d, w.k
 	said := w.said(ctx, id, answer)
@@ -195,21 +195,26 @@ func (w *change) came(ctx context.Context, id string, answer *Answer) (*object, 
 		d.note(k, said)
 		return said, nil
 	}
-	now, err := d.object(ctx, k, id)
-	if err != nil {
-		return nil, err
-	}
-	if stale := now == nil || w.live != nil && !w.is(now) && resource.Equal(now.spec, w.live.spec); !stale {
-		return now, nil
-	}
-	if said == nil || k.reads {
-		if now == nil {
+	answered := said != nil && !k.reads
+	for begun, try := d.o.Clock.Now(), 0; ; try++ {
+		now, err := d.object(ctx, k, id)
+		if err != nil {
+			return nil, err
+		}
+		stale := now == nil || w.live != nil && !w.is(now) && resource.Equal(now.spec, w.live.spec)
+		switch over := d.o.Clock.Now().Sub(begun) >= k.Settle; {
+		case !stale, over && !answered && now != nil:
+			return now, nil
+		case answered:
+			d.note(k, said)
+			return said, nil
+		case over:
 			return nil, ErrMissing
 		}
-		return now, nil
+		if err := d.o.Clock.Sleep(ctx, d.c.backoff(try)); err != nil {
+			return nil, err
+		}
 	}
-	d.note(k, said)
-	return said, nil
 }
 
 // said is the object as the answer to an update shows it; nil where it does not.
