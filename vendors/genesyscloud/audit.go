@@ -147,12 +147,12 @@ func (f *feed) later(ctx context.Context, c *rest.Client, service string, from, 
 	if err != nil {
 		return nil, err
 	}
-	at := one(auditPath, text(job, "id"))
+	at, begun := one(auditPath, text(job, "id")), f.clock.Now()
 	for state := text(job, "state"); !strings.EqualFold(state, "Succeeded"); state = text(job, "state") {
 		if strings.EqualFold(state, "Failed") || strings.EqualFold(state, "Cancelled") {
 			return nil, fmt.Errorf("query of %s: %s", service, strings.ToLower(state))
 		}
-		if f.clock.Now().Sub(to) > 5*time.Minute {
+		if f.clock.Now().Sub(begun) > 5*time.Minute {
 			return nil, fmt.Errorf("query of %s: not done after 5 minutes", service)
 		}
 		if err := f.clock.Sleep(ctx, f.poll); err != nil {

@@ -112,6 +112,22 @@ func TestDriver(t *testing.T) {
 	}
 }
 
+// TestDriverWithFaults is the suite where a tenth of the requests is refused as too many, or fails, and answers to creations get lost. That listings lag
+// behind is another test's matter (TestQuietPasses): the suite asks for what is, and such a platform does not say.
+func TestDriverWithFaults(t *testing.T) {
+	t.Parallel()
+	for i, e := range examples {
+		t.Run(e.key, func(t *testing.T) {
+			t.Parallel()
+			suite(t, e, simulator.Options{Rate: -1, Seed: uint64(i)}, func(w *world) {
+				w.Fail(simulator.Fault{Path: "/api/**", Share: 5, Status: 429, RetryAfter: 1})
+				w.Fail(simulator.Fault{Method: "GET", Path: "/api/**", Share: 5, Status: 503})
+				w.Fail(simulator.Fault{Method: "POST", Path: "/api/v2/routing/**", Share: 20, Lost: true})
+			})
+		})
+	}
+}
+
 // suite runs the suite on one kind. The driver manages it and what it needs.
 func suite(t *testing.T, e example, o simulator.Options, disturb func(*world)) {
 	object := e.object(t)
