@@ -143,9 +143,12 @@ func (c *Config) complete() error {
 	if c.ClientSecret == "" {
 		return errors.New("clientSecret: missing")
 	}
-	for _, name := range c.Include {
-		if known := optIn(); !slices.Contains(known, name) {
-			return fmt.Errorf("include: %q is not managed on request: want one of %s", name, strings.Join(known, ", "))
+	if len(c.Include) > 0 {
+		known := optIn()
+		for _, name := range c.Include {
+			if !slices.Contains(known, name) {
+				return fmt.Errorf("include: %q is not managed on request: want one of %s", name, strings.Join(known, ", "))
+			}
 		}
 	}
 	if slices.ContainsFunc(c.Include, func(s string) bool { return strings.HasPrefix(s, "user.") }) && !slices.Contains(c.Include, string(user)) {

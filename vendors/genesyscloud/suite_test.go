@@ -3,6 +3,7 @@ package genesyscloud
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/driftback/driftback/vendors"
@@ -135,14 +136,15 @@ func suite(t *testing.T, e example, o simulator.Options, disturb func(*world)) {
 	for _, n := range object.Needs {
 		kinds = append(kinds, n.Key.Kind)
 	}
+	w := newWorld(t, o) // each case has an organisation of its own in it
+	if disturb != nil {
+		disturb(w)
+	}
+	var orgs atomic.Int32
 	vendortest.Run(t, vendortest.Fixture{
 		Objects: []vendortest.Object{object},
 		Open: func(t *testing.T) vendortest.Platform {
-			w := newWorld(t, o)
-			org := w.Org("Acme")
-			if disturb != nil {
-				disturb(w)
-			}
+			org := w.Org(fmt.Sprintf("Acme %d", orgs.Add(1)))
 			return vendortest.Platform{
 				Driver: w.open(t, org, everything, kinds...),
 				Again:  func() vendors.Driver { return w.open(t, org, everything, kinds...) },
