@@ -2,6 +2,7 @@ package genesyscloud
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ func TestDoctorTellsWhatIsMissing(t *testing.T) {
 	w := newWorld(t, simulator.Options{Rate: -1})
 	org := w.Org("Acme")
 	found := func(permissions ...string) map[string]vendors.Finding {
-		id, secret := org.AddClient("Client", permissions...)
+		id, secret := org.AddClient(strings.Join(permissions, " "), permissions...)
 		d := w.open(t, org, func(c *Config) { c.ClientID, c.ClientSecret = id, secret })
 		out := map[string]vendors.Finding{}
 		for _, f := range d.Examine(t.Context()) {
