@@ -40,7 +40,7 @@ func otherKinds() []row {
 		{
 			name: "evaluationform", entity: "EvaluationForm", service: "Quality", path: "/api/v2/quality/forms/evaluations", permission: "quality:evaluationForm",
 			update: "PUT", required: "name questionGroups", computed: "modifiedDate=modified published=none publishedVersions=none contextId=none latestVersionFormName=none aiScoring=none",
-			ignored: "redacted", defaults: `{"weightMode": "SCALED"}`, refs: "division=division",
+			ignored: "redacted", refs: "division=division",
 		},
 		{
 			name: "trigger", entity: "Trigger", service: "ProcessAutomation", path: "/api/v2/processautomation/triggers", permission: "processautomation:trigger",

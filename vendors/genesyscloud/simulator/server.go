@@ -69,7 +69,7 @@ func New(o Options) *Server {
 	o.Rate = cmp.Or(o.Rate, 300)
 	o.TokenTTL = cmp.Or(o.TokenTTL, 24*time.Hour-time.Second)
 	s := &Server{
-		o: o, rng: rand.New(rand.NewPCG(o.Seed, 0)),
+		o: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), // #nosec G404 -- a simulator repeats itself
 		orgs: map[string]*Org{}, tokens: map[string]*token{}, windows: map[string]*window{},
 		uploads: map[string]*job{}, channels: map[string]*channel{}, calls: map[string]int{},
 	}
@@ -109,7 +109,7 @@ func (s *Server) uuid() string {
 	var b [16]byte
 	for i, v := range [2]uint64{s.uint(), s.uint()} {
 		for j := range 8 {
-			b[8*i+j] = byte(v >> (8 * j))
+			b[8*i+j] = byte(v >> (8 * j)) // #nosec G115 -- one byte of it
 		}
 	}
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
@@ -122,7 +122,7 @@ func (s *Server) within(most time.Duration) time.Duration {
 	if most <= 0 {
 		return 0
 	}
-	return time.Duration(s.uint()%uint64(most)) + 1
+	return time.Duration(s.uint()%uint64(most)) + 1 // #nosec G115 -- less than most, which is a duration
 }
 
 // stamp writes a time as the platform does.
