@@ -129,6 +129,7 @@ func TestKinds(t *testing.T) {
 			require.Contains(t, w.names(listPath(k, ids)), text(made, "name"))
 			read := w.ok("GET", item, nil)
 			require.Equal(t, made["name"], read["name"])
+			require.Equal(t, body["name"], read["name"])
 			refusals(&w, k, body, ids)
 			if k.update != "" {
 				alter(&w, k, item, read)

@@ -40,7 +40,7 @@ func (c *call) create(k *kind) (answer, *problem) {
 	if p != nil {
 		return answer{}, p
 	}
-	body, p := c.accept(k, sent, nil, false)
+	body, p := c.accept(k, cloneMap(sent), nil, false)
 	if p != nil {
 		return answer{}, p
 	}
