@@ -8,6 +8,8 @@
 //
 // The loop:
 //
+//	demo                   try it: three simulated organisations, a repository and the daemon
+//	     --story           play through what it is for, and prove each step
 //	init ENV               propose what a live system has as the first pull request
 //	     --rebuild         make the environment's lost state anew from both histories
 //	     --trust-git       say that Git is right where both sides differ
