@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"math/rand/v2"
 
 	"github.com/driftback/driftback/vendors/resource"
 )
@@ -59,10 +60,8 @@ type seeds struct {
 }
 
 func newSeeds() seeds {
-	s := seeds{text: maphash.MakeSeed()}
-	s.a = maphash.String(s.text, "a")
-	s.b = maphash.String(s.text, "b")
-	return s
+	// Not hashes under the same seed: a key that is what was hashed would make every product zero.
+	return seeds{text: maphash.MakeSeed(), a: rand.Uint64(), b: rand.Uint64()}
 }
 
 // fold mixes two words into one; their order matters.
