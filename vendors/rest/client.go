@@ -47,6 +47,9 @@ type Request struct {
 	Reads bool
 	// MaxAnswer in bytes, where it is another than the client's.
 	MaxAnswer int64
+
+	// buffer, if there is one, holds the answer's body until the next request with it.
+	buffer *bytes.Buffer
 }
 
 // An Answer is a success (2xx), read to its end.
@@ -211,7 +214,7 @@ func (c *Client) once(ctx context.Context, r Request, body []byte, bad string, w
 	if err := c.begin(ctx, writes); err != nil {
 		return nil, "", fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
 	}
-	a, err = c.send(req, cmp.Or(r.Operation, strings.ToLower(r.Method)), cmp.Or(r.MaxAnswer, c.o.MaxAnswer))
+	a, err = c.send(req, cmp.Or(r.Operation, strings.ToLower(r.Method)), cmp.Or(r.MaxAnswer, c.o.MaxAnswer), r.buffer)
 	c.end()
 	if err != nil {
 		return nil, token, fmt.Errorf("%s %s: %w", r.Method, r.Path, c.hidden(err))
@@ -253,7 +256,7 @@ func (c *Client) end() {
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // send makes the request and reads the answer, whatever its status.
-func (c *Client) send(req *http.Request, operation string, limit int64) (a *Answer, err error) {
+func (c *Client) send(req *http.Request, operation string, limit int64, into *bytes.Buffer) (a *Answer, err error) {
 	ctx, cancel := context.WithTimeout(req.Context(), c.o.Timeout)
 	defer cancel()
 	begun, status := c.o.Clock.Now(), 0
@@ -268,8 +271,11 @@ func (c *Client) send(req *http.Request, operation string, limit int64) (a *Answ
 	}
 	defer func() { _ = resp.Body.Close() }() // read only
 	status = resp.StatusCode
-	b := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(b)
+	b := into
+	if b == nil {
+		b = buffers.Get().(*bytes.Buffer)
+		defer buffers.Put(b)
+	}
 	b.Reset()
 	n, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
@@ -278,7 +284,11 @@ func (c *Client) send(req *http.Request, operation string, limit int64) (a *Answ
 	if n > limit {
 		return nil, fmt.Errorf("the answer is larger than %d bytes: %w", limit, vendors.ErrInvalid)
 	}
-	return &Answer{Status: status, Header: resp.Header, Body: bytes.Clone(b.Bytes())}, nil
+	a = &Answer{Status: status, Header: resp.Header, Body: b.Bytes()}
+	if into == nil {
+		a.Body = bytes.Clone(a.Body)
+	}
+	return a, nil
 }
 
 // sendToken asks for a token. The budget of a token has no part in it.
@@ -304,7 +314,7 @@ func (c *Client) sendToken(ctx context.Context, r *http.Request) (*Answer, error
 }
 
 func (c *Client) sendTokenOnce(ctx context.Context, r *http.Request) (*Answer, error) {
-	a, err := c.send(r.WithContext(ctx), "token", 1<<20)
+	a, err := c.send(r.WithContext(ctx), "token", 1<<20, nil)
 	if err != nil {
 		return nil, errors.New(oneLine(c.o.Auth.hide(err.Error())))
 	}

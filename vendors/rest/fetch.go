@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -55,20 +56,21 @@ func (o Operation) request(name string, v vars, body any) Request {
 	return Request{Operation: name, Method: o.Method, Path: v.path(o.Path), Query: v.query(o.Query), Body: body}
 }
 
-// walkPages asks for the pages of a listing, one after the other. page goes over an answer.
+// walkPages asks for the pages of a listing, one after the other. page goes over an answer, which it may keep no part of.
 func (d *Driver) walkPages(ctx context.Context, l Listing, v vars, page func(Paging, []byte) (page, error)) error {
 	pg := d.p.Paging
 	if l.Paging != nil {
 		pg = *l.Paging
 	}
 	c := cursor{Paging: pg, number: 1}
+	var b bytes.Buffer
 	for n := 0; ; n++ {
 		if n == maxPages {
 			return fmt.Errorf("more than %d pages", maxPages)
 		}
 		q := v.query(l.Query)
 		c.query(q)
-		a, err := d.c.Do(ctx, Request{Operation: "list", Path: v.path(l.Path), Query: q})
+		a, err := d.c.Do(ctx, Request{Operation: "list", Path: v.path(l.Path), Query: q, buffer: &b})
 		if err != nil {
 			return err
 		}
