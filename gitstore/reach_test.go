@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -159,7 +160,7 @@ func TestTLSAndProxy(t *testing.T) {
 		r.SetURL(&url.URL{Scheme: "http", Host: plain.Host})
 	}})
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{ours.issue(t)}, ClientCAs: ours.pool(), ClientAuth: tls.RequireAndVerifyClientCert}
-	srv.Config.ErrorLog = nil
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what is tested
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	var tunnels atomic.Int64

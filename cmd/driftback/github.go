@@ -116,6 +116,21 @@ func (w *workspace) openTransport(ctx context.Context) error {
 	return nil
 }
 
+// gitTransport is how git reaches a server by http; nil for the default.
+func (w *workspace) gitTransport() http.RoundTripper {
+	var t http.RoundTripper
+	if w.transport != nil { // not a nil *http.Transport in an interface
+		t = w.transport
+	}
+	if w.github == nil || w.config.Repository.Auth.Token.isSet() {
+		return t
+	}
+	if t == nil {
+		t = http.DefaultTransport
+	}
+	return w.github.GitTransport(t)
+}
+
 // tls reads certificates. Authorities come on top of the system's.
 func (w *workspace) tls(ctx context.Context, t tlsConfig) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}

@@ -340,3 +340,28 @@ func TestGitHubCommandsAndPlans(t *testing.T) {
 	h.still()
 	h.fsck()
 }
+
+// An App's token that ends before its time, at any point, is replaced: for git and for the API.
+func TestTokenEndsInMidPass(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, githubtest.Options{})
+	h.edit("web.yml", "port: 80\n")
+	h.driftback(exitDone, "init", "prod")
+	h.mergeBy(1, "merge")
+	r, _ := h.startHub()
+	h.poked(r, "settle")
+	before := h.server.Count()["apps/create-installation-access-token"]
+	for i, op := range []string{"git", "pulls/list", "pulls/create"} {
+		h.server.Fail(githubtest.Fault{Op: op, Pass: true, Before: func() { h.server.Revoke("") }})
+		h.edit("web.yml", fmt.Sprintf("port: %d\n", 8000+i))
+		eventually(t, "the pull request to say what is live", func() bool {
+			pulls := h.open()
+			return len(pulls) == 1 && strings.Contains(pulls[0].Body, fmt.Sprintf("port: %d", 8000+i))
+		})
+		h.mergeBy(h.open()[0].Number, "squash")
+		require.Zero(t, h.server.Heal(), "the token was ended at %s", op)
+	}
+	require.Greater(t, h.server.Count()["apps/create-installation-access-token"], before)
+	require.NotContains(t, r.out.String(), "authentication refused")
+	r.end()
+}

@@ -108,9 +108,7 @@ func (w *workspace) openStore(ctx context.Context, use use) error {
 		Logger:    w.log,
 		Timeout:   time.Duration(r.Timeout),
 	}
-	if w.transport != nil {
-		options.Transport = w.transport
-	}
+	options.Transport = w.gitTransport()
 	if options.Dir, err = mirrorDir(r, use); err != nil {
 		return err
 	}

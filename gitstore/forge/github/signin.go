@@ -155,3 +155,38 @@ func clone(req *http.Request) (*http.Request, error) {
 	}
 	return again, nil
 }
+
+// GitTransport is a transport for git, which signs in with Token as password: one that is refused, because it ended in
+// mid-pass, is replaced once per request, where the request can be sent again.
+func (f *Forge) GitTransport(next http.RoundTripper) http.RoundTripper {
+	return &renewing{f.sign, next}
+}
+
+type renewing struct {
+	sign signIn
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *renewing) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := t.next.RoundTrip(req)
+	user, old, ok := req.BasicAuth()
+	if err != nil || res.StatusCode != http.StatusUnauthorized || !ok {
+		return res, err
+	}
+	t.sign.refused(old)
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		return res, nil // the next one has a new token
+	}
+	token, err := t.sign.token(req.Context())
+	if err != nil || token == old {
+		return res, nil //nolint:nilerr // the refusal says more
+	}
+	again, err := clone(req)
+	if err != nil {
+		return res, nil //nolint:nilerr // as above
+	}
+	_ = res.Body.Close()
+	again.SetBasicAuth(user, token)
+	return t.next.RoundTrip(again)
+}
