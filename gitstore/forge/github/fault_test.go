@@ -143,6 +143,14 @@ func TestMergeabilityIsWaitedFor(t *testing.T) {
 	_, err = f.Merge(t.Context(), p.Number, p.HeadID, "")
 	require.ErrorIs(t, err, forge.ErrConflict)
 	require.NotEmpty(t, waited)
+
+	s.repo.Push(t, "clean", map[string]string{"other": "1\n"}, s.repo.Tip(t, forgetest.Main))
+	p, err = f.EnsurePull(t.Context(), forge.Pull{Head: "clean", Base: forgetest.Main, Title: "T"})
+	require.NoError(t, err)
+	s.Fail(githubtest.Fault{Op: "pulls/merge", Status: 405, Message: "Pull Request is not mergeable"})
+	merged, err := f.Merge(t.Context(), p.Number, p.HeadID, "")
+	require.NoError(t, err, "not known yet is not no")
+	require.Equal(t, forge.Merged, merged.State)
 }
 
 // Where merge commits are turned off, the method that is configured is taken; else it is left for people, with the reason.
