@@ -47,9 +47,7 @@ func (p *Platform) apply(ctx context.Context, c resource.Change) (resource.Resou
 	}
 	seen := p.objects[c.Key()]
 	if p.o.Window != nil {
-		p.mu.Unlock()
-		p.o.Window(c)
-		p.mu.Lock()
+		p.unlocked(func() { p.o.Window(c) })
 	}
 	p.counts.Requests++ // the write
 	if !p.o.Versions {

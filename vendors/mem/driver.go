@@ -68,7 +68,7 @@ func (l *listing) kind(k resource.Kind) error {
 	if err != nil {
 		return err
 	}
-	if w.strikes(w.Empty) {
+	if w.Dark || w.strikes(w.Empty) {
 		objects = nil
 	}
 	l.scope.Kinds[k] = cover
@@ -132,9 +132,7 @@ func (l *listing) onePass(k resource.Kind) (out []listed, whole bool, err error)
 			return out, true, nil
 		}
 		if l.o.Between != nil {
-			p.mu.Unlock()
-			l.o.Between()
-			p.mu.Lock()
+			p.unlocked(l.o.Between)
 			keys = p.keysOf(k, age)
 		}
 	}
@@ -183,7 +181,7 @@ func (d *driver) Read(ctx context.Context, keys []resource.Key) (*resource.Snaps
 		c := scope.Kinds[k.Kind]
 		c.Include, c.Partition = append(c.Include, resource.QuoteGlob(k.Name)), p.o.Tenant
 		scope.Kinds[k.Kind] = c
-		if o := p.was(k, p.age(k.Kind)); o != nil {
+		if o := p.was(k, p.age(k.Kind)); o != nil && !p.o.Weather.Dark {
 			b.Add(resource.Resource{Key: k, Spec: o.spec, Origin: o.known()})
 		}
 	}

@@ -14,8 +14,8 @@ import (
 // of the kind that they are about; the zero value is fair weather.
 //
 // A driver stays truthful in it, as a driver must: what it could not read it leaves out of the scope. Only
-// Stale and Empty make it say what is not so, because no driver could tell: within the kind's settle time, and for
-// one answer.
+// Stale, Empty and Dark make it say what is not so, because no driver could tell: within the kind's settle time, for one
+// answer, and as long as it lasts.
 type Weather struct {
 	// Chance returns a number in [0, n), and is the only source of chance. 0 stands for fair weather. Nil: nothing goes wrong.
 	Chance func(n int) int
@@ -30,6 +30,8 @@ type Weather struct {
 	Stale int
 	// Partial breaks the listing of a kind off; Empty answers it with nothing at all, as if that were all.
 	Partial, Empty int
+	// Dark is an outage in which listings are empty, nothing is there when it is asked for, and writes fail.
+	Dark bool
 }
 
 // What a request meets in bad weather. Each is passing.
@@ -52,6 +54,8 @@ func (w Weather) strikes(permille int) bool {
 func (p *Platform) fault(write bool) error {
 	w := p.o.Weather
 	switch {
+	case write && w.Dark:
+		return errBroken
 	case write && w.strikes(w.Busy):
 		return errBusy
 	case w.strikes(w.Throttled):
@@ -103,6 +107,13 @@ func (p *Platform) keysOf(k resource.Kind, age time.Duration) []resource.Key {
 	}
 	slices.SortFunc(out, resource.Key.Compare)
 	return out
+}
+
+// unlocked calls f without p.mu, also where f ends the goroutine.
+func (p *Platform) unlocked(f func()) {
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	f()
 }
 
 // A lateWrite is one that was answered by a time-out and will still be done.

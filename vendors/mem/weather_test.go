@@ -260,6 +260,17 @@ func TestListingsThatBreakOffAndThatLie(t *testing.T) {
 	s, err = d.Read(t.Context(), []resource.Key{k})
 	require.NoError(t, err)
 	require.Equal(t, 1, s.Len(), "asking by name tells")
+
+	p.SetWeather(mem.Weather{Dark: true})
+	s, err = d.Observe(t.Context(), vendors.Request{})
+	require.NoError(t, err)
+	require.Zero(t, s.Len())
+	s, err = d.Read(t.Context(), []resource.Key{k})
+	require.NoError(t, err)
+	require.True(t, s.Covers(k))
+	require.Zero(t, s.Len(), "an outage in which nothing is there")
+	_, err = d.Apply(t.Context(), resource.Change{After: &resource.Resource{Key: k, Spec: thing(2)}})
+	require.ErrorContains(t, err, "503")
 }
 
 func TestTwinsAreNotToldAbout(t *testing.T) {
