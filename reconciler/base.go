@@ -370,10 +370,12 @@ func (p *pass) accepted(pr proposal, m merged) error {
 	return nil
 }
 
-// rejected: closing without a word silences the values, or reverts them where the operator configured that.
+// rejected: closing without a word silences the values, or reverts them where the operator configured that. Of the
+// first import it silences them always: nothing may be written to the platform before that is merged, so rejecting it is no
+// word that what Git does not have is to go.
 func (p *pass) rejected(pr proposal) error {
 	p.log.Info("pull request closed by a person", "branch", pr.Branch, "objects", len(pr.Keys))
-	if p.OnClose == "revert" {
+	if p.OnClose == "revert" && !pr.Init {
 		return p.revert(pr.Keys)
 	}
 	if p.st.decisions.Silenced == nil {

@@ -155,6 +155,9 @@ func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error
 			mine.Left = p.head
 		}
 	}
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
 	return p.r.c.Forge.EnsureComment(ctx, number, "accept", "Accepted, and left for a reviewer to merge: "+err.Error()+".")
 }
 
@@ -278,6 +281,9 @@ func (p *pass) closePull(ctx context.Context, pr proposal) error {
 	}
 	why := fmt.Sprintf("Closed: `%s` and Git agree on these objects again, so there is nothing left to decide here.", p.Name)
 	if err := p.r.c.Forge.EnsureComment(ctx, have.Number, closedComment, why); err != nil {
+		return err
+	}
+	if err := p.effect(ctx); err != nil {
 		return err
 	}
 	have.State = forge.Closed

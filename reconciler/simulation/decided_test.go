@@ -1,23 +1,25 @@
 package simulation
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
 // decided checks that in mode sync what a person typed gives way only to what people decided
 // since: another value of that very field in Git, or a command.
-func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
-	if c.w.p.Enforce {
+func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.Spec) {
+	if c.e.p.Mode != reconciler.Sync {
 		return
 	}
-	base := c.w.tree(c.w.refs()[stateRef], "base")
-	for i := range 8 {
-		k := thing(i)
-		if _, known := base[k]; !known {
+	after := c.e.platform.State()
+	base := c.w.tree(c.now().id, "base")
+	for _, k := range union(before, after) {
+		if _, known := base.text[k]; !known {
 			continue // a creation of Git's own, whatever was there before the environment was adopted
 		}
 		for _, f := range []string{"a", "b"} {
@@ -29,7 +31,7 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 			if gone && before[k] != nil {
 				continue // the object under this name is another one since
 			}
-			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
+			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || len(c.lost) > 0 {
 				continue
 			}
 			if !c.mainMoved(k, f, at) {
@@ -39,10 +41,17 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 	}
 }
 
+// closedSince reports whether people closed a pull request since, where that asks for what Git says.
+func (c *checker) closedSince(t time.Time) bool {
+	return c.e.p.OnClose == "revert" && slices.ContainsFunc(c.w.closed, func(p closedPull) bool {
+		return envOfBranch(p.pull.Head) == c.e.name && !p.at.Before(t)
+	})
+}
+
 // typed tells who last changed a field, and when; a deletion changes all of them.
 func (c *checker) typed(k resource.Key, f string) (who string, at time.Time, gone bool) {
 	var value any
-	for i, v := range c.w.platform.History(k) {
+	for i, v := range c.e.platform.History(k) {
 		if v.Who == "driftback" && !v.When.Before(c.w.now) {
 			break // the write that is being checked
 		}
@@ -53,38 +62,38 @@ func (c *checker) typed(k resource.Key, f string) (who string, at time.Time, gon
 	return who, at, gone
 }
 
-func (c *checker) mainAt(t time.Time) gitstore.ID {
-	var id gitstore.ID
-	for _, m := range c.mains {
-		if !m.since.After(t) {
-			id = m.id
-		}
-	}
-	return id
-}
-
 // mainMoved reports whether main said something else of the field in between; of a field that
 // Git never named, whether it said something else of the object.
 func (c *checker) mainMoved(k resource.Key, f string, since time.Time) bool {
-	ids := []gitstore.ID{c.mainAt(since)}
-	for _, m := range c.mains {
+	ids := []gitstore.ID{c.w.mainAt(since)}
+	for _, m := range c.w.mains {
 		if !m.since.Before(since) {
 			ids = append(ids, m.id)
 		}
 	}
 	values, objects := map[string]bool{}, map[string]bool{}
 	for _, id := range ids {
-		values[c.mainField(id, k, f)] = true
-		objects[c.w.tree(id, "environments/"+envName)[k]] = true
+		want := c.w.want(id, c.e)
+		v, _ := want.spec[k][f].(string)
+		values[v], objects[want.text[k]] = true, true
 	}
 	return len(values) > 1 || values[""] && len(objects) > 1
 }
 
-func (c *checker) mainField(commit gitstore.ID, k resource.Key, f string) string {
-	file, ok, err := c.w.store.File(commit, gitPath(k))
-	if err != nil || !ok {
-		return ""
+// backToBase reports whether a person's edit only brought back what base had in this field: then
+// nothing of theirs is left in it.
+func (c *checker) backToBase(k resource.Key, f string, was any, at time.Time) bool {
+	for v, since := range c.had[k] {
+		var fields map[string]any
+		if since.Before(at) && json.Unmarshal([]byte(v), &fields) == nil && fields[f] == was {
+			return true
+		}
 	}
-	v, _ := c.w.spec(file.ID)[f].(string)
-	return v
+	return false
+}
+
+// duringDeployment reports whether an edit fell into a deployment: then nobody can tell afterwards
+// whether it came before or after the write, and Git's change may count as not done.
+func (c *checker) duringDeployment(at time.Time) bool {
+	return slices.ContainsFunc(c.busy, func(s span) bool { return s.holds(at) })
 }
