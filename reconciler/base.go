@@ -417,6 +417,13 @@ func (p *pass) caughtUp(inside map[gitstore.ID]bool) error {
 	if p.st.seen.Head.IsZero() || p.st.seen.Head == p.head {
 		return nil
 	}
+	// Where history was rewritten and somebody accepted that, no commit tells that it came after live's value: the
+	// same decision may have been made long ago. The values are drift until people decide again.
+	if since, err := p.store.IsAncestor(p.st.seen.Head, p.head); err != nil && !errors.Is(err, gitstore.ErrMissing) {
+		return err
+	} else if err != nil || !since {
+		return nil
+	}
 	var commits []gitstore.Commit // oldest first
 	err := p.store.Log(p.head, []gitstore.ID{p.st.seen.Head}, func(c gitstore.Commit) error {
 		if !inside[c.ID] {

@@ -215,6 +215,8 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 	if now == nil {
 		return fmt.Errorf("verify: %w", err)
 	}
+	now = p.settled(now, changes, foreign, cause != "")
+	p.noteWrites(changes, foreign, cause != "")
 	p.takeRead(now, changes)
 	p.moveWritten(w, foreign, cause)
 	if cause == "" {

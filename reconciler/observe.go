@@ -27,6 +27,7 @@ func (p *pass) observe(ctx context.Context) error {
 	if scope.Unknown == nil {
 		scope.Unknown = map[resource.Key]string{}
 	}
+	snap = p.withoutStale(snap, scope)
 	if err := p.confirm(ctx, snap, known, scope); err != nil {
 		return err
 	}
@@ -211,10 +212,18 @@ func shows(v any, holds func(string) bool) bool {
 // are seen again: their absence was never observed.
 func (p *pass) takeScope() {
 	old, now := p.st.seen.Scope, p.seen.Scope()
-	unknown := map[resource.Key]string{}
+	unknown, unseen := map[resource.Key]string{}, map[resource.Key]string{}
 	for k, why := range old.Unknown {
-		if _, listed := p.seen.Entry(k); !listed {
-			unknown[k] = why
+		if _, listed := p.seen.Entry(k); listed {
+			continue
+		}
+		part, hidden := p.st.seen.Unseen[k]
+		if hidden && now.Covers(k) && now.Kinds[k.Kind].Partition == part {
+			continue // it was seen in this partition, is looked for there again, and is gone
+		}
+		unknown[k] = why
+		if hidden {
+			unseen[k] = part
 		}
 	}
 	moved := map[resource.Kind]bool{} // kinds whose cover is another now
@@ -231,6 +240,9 @@ func (p *pass) takeScope() {
 			samePart := old.Kinds[e.Key.Kind].Partition == now.Kinds[e.Key.Kind].Partition
 			if _, listed := p.seen.Entry(e.Key); !listed && (!now.Covers(e.Key) || !samePart) {
 				unknown[e.Key] = "not seen since what is observed was changed"
+				if _, already := unseen[e.Key]; !already && old.Covers(e.Key) {
+					unseen[e.Key] = old.Kinds[e.Key.Kind].Partition
+				}
 			}
 		}
 	}
@@ -241,6 +253,9 @@ func (p *pass) takeScope() {
 	}
 	maps.Copy(kinds, now.Kinds)
 	p.st.seen.Scope = resource.Scope{Kinds: kinds, Unknown: unknown}
+	if p.st.seen.Unseen = unseen; len(unseen) == 0 {
+		p.st.seen.Unseen = nil
+	}
 	if len(unknown) == 0 {
 		p.st.seen.Scope.Unknown = nil
 	}

@@ -245,7 +245,7 @@ func (p *pass) readState(tip gitstore.ID) (*state, error) {
 		return nil, err
 	}
 	if !isStateCommit(c) {
-		return nil, fmt.Errorf("%w: %s: its tip %.10s was not written by driftback (%q): put the ref back to the state commit before it (git log %[2]s), or delete the ref and run `driftback init %s --rebuild`", ErrHalted, p.refs.state, tip, firstLine(c.Message), p.Name)
+		return nil, fmt.Errorf("%w: %s: its tip %.10s was not written by driftback (%q): put the ref back to the state commit before it (git log %[2]s), or delete the ref and run `driftback init %[5]s --rebuild`", ErrHalted, p.refs.state, tip, firstLine(c.Message), p.Name)
 	}
 	jsons := map[string][]byte{}
 	for _, prefix := range []string{seenFile, idsFile, decisionsFile, deploymentFile, requestsDir} {

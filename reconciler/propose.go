@@ -82,11 +82,15 @@ func (p *pass) drift(d Decision) []Item {
 // is no reason to withdraw what people are looking at.
 func (p *pass) lastKnown() []Item {
 	var out []Item
+	base := p.baseNow()
 	for _, pr := range p.st.seen.Proposals {
 		if pr.Closed || pr.Foreign {
 			continue
 		}
 		for k, h := range pr.Keys {
+			if base.Hash(k) == h {
+				continue // Git decided about it
+			}
 			if p.sees(k) || p.live.snapshot().Hash(k) != h || p.want.snapshot().Hash(k) == h || p.silent(k, h) || p.rules.Ignored(k) {
 				continue
 			}

@@ -71,6 +71,9 @@ func (p *pass) answerRequests() error {
 		if err := p.answer(q); err != nil {
 			return fmt.Errorf("request %s: %w", name, err)
 		}
+		if q.Do == DoRevert && p.unseen(q.Keys) && p.start.Sub(q.At) < requestFor {
+			continue // what this reading says nothing about is asked for again at the next
+		}
 		if err := p.replyTo(q); err != nil {
 			return fmt.Errorf("request %s: %w", name, err)
 		}
@@ -78,6 +81,19 @@ func (p *pass) answerRequests() error {
 		delete(p.st.requests, name)
 	}
 	return nil
+}
+
+// requestFor is how long a request waits for its objects to be seen.
+const requestFor = time.Hour
+
+// unseen reports whether this reading says nothing about one of the objects.
+func (p *pass) unseen(keys map[resource.Key]resource.Hash) bool {
+	for k := range keys {
+		if !p.sees(k) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *pass) answer(q Request) error {

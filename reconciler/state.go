@@ -54,6 +54,11 @@ type seen struct {
 	Path   string         `json:"path,omitempty"`
 	Tenant string         `json:"tenant,omitempty"`
 	Scope  resource.Scope `json:"scope,omitzero"` // of the reading that gave base
+	// Unseen are the objects of base that Scope calls unknown because what is observed was changed, with the
+	// partition in which they were seen last: a reading that covers them there may find them gone.
+	Unseen map[resource.Key]string `json:"unseen,omitempty"`
+	// Recent are writes of ours that readings may not show yet.
+	Recent []recentWrite `json:"recent,omitempty"`
 	// Adopted is set once the first import was merged, or an operator said that Git is to be trusted.
 	Adopted bool `json:"adopted,omitempty"`
 	// Born is the tip of the live branch when base came to be, for objects whose base is a value that live
@@ -308,6 +313,8 @@ func (s *state) clone() *state {
 	c.decisions.Waits = maps.Clone(s.decisions.Waits)
 	c.seen.Told = maps.Clone(s.seen.Told)
 	c.seen.Born = maps.Clone(s.seen.Born)
+	c.seen.Unseen = maps.Clone(s.seen.Unseen)
+	c.seen.Recent = slices.Clone(s.seen.Recent)
 	c.seen.Orphans = slices.Clone(s.seen.Orphans)
 	c.seen.Reverts = slices.Clone(s.seen.Reverts)
 	c.seen.Proposals = slices.Clone(s.seen.Proposals)

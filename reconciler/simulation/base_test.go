@@ -242,7 +242,7 @@ func (c *checker) mustHaveMoved(old, now stateAt, was, is, want, live *tree) {
 		commit := c.w.want(mustParse(old.journal.Commit), c.e)
 		for _, s := range old.journal.Steps {
 			for _, k := range []resource.Key{s.Before, s.After} {
-				if h := live.spec[k].Hash(); k.Name != "" && (k == s.After && h == s.To || k != s.After && h.IsZero()) && is.text[k] != commit.text[k] {
+				if h := live.spec[k].Hash(); k.Name != "" && c.stands(k, h) && (k == s.After && h == s.To || k != s.After && h.IsZero()) && is.text[k] != commit.text[k] {
 					c.w.fail("base after a write is what Git says", "base of %s is %q after a deployment of %q", k, is.text[k], commit.text[k])
 				}
 			}
@@ -259,6 +259,12 @@ func (c *checker) mustHaveMoved(old, now stateAt, was, is, want, live *tree) {
 		}
 	}
 	c.mergedMoves(old, now, was, is, want, live)
+}
+
+// stands reports whether the platform has this value at this moment, and driftback was the last to change it.
+func (c *checker) stands(k resource.Key, h resource.Hash) bool {
+	history := c.e.platform.History(k)
+	return len(history) > 0 && history[len(history)-1].Hash == h && history[len(history)-1].Who == "driftback"
 }
 
 // mergedMoves is rule 3: base of what a pull request proposed, and its merge changed, is no longer what it was.
@@ -344,7 +350,7 @@ func (c *checker) proposed(head gitstore.ID, began time.Time) {
 		if was.text[k] == v {
 			continue
 		}
-		if v != live.text[k] {
+		if v != live.text[k] && !slices.ContainsFunc(c.foreign, func(t time.Time) bool { return !t.Before(began) }) {
 			c.w.fail("3 only what live says is proposed", "%s = %q is proposed and the live branch says %q", k, v, live.text[k])
 			return
 		}
@@ -366,13 +372,11 @@ func (c *checker) proposed(head gitstore.ID, began time.Time) {
 // notDecided is rule 4: a live value that Git has had since live has it, and moved on from, is not proposed again.
 func (c *checker) notDecided(k resource.Key, v string, began time.Time) {
 	since := c.since[k]
-	if len(c.lost) > 0 || len(c.foreign) > 0 || c.w.rewrote > 0 {
+	if len(c.lost) > 0 || len(c.foreign) > 0 || c.w.rewrote > 0 || c.wasDark(began) {
 		return
 	}
-	for _, other := range c.w.want(c.w.mainAt(began), c.e).text {
-		if other == v {
-			return // renamed in Git, which may be in conflict with what live says of the new name
-		}
+	if c.w.renamed[k] {
+		return // renamed in Git, which may be in conflict with what live says of the other name
 	}
 	for i, m := range c.w.mains {
 		if i == 0 || !m.since.After(since) || !m.since.Before(began) || c.w.want(m.id, c.e).text[k] != v || c.w.want(c.w.mains[i-1].id, c.e).text[k] == v {

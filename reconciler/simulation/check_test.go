@@ -376,7 +376,7 @@ func (c *checker) twinned(ch resource.Change) {
 // activated checks that an activation belongs to a deployment.
 func (c *checker) activated(owner string) {
 	c.holds(owner, "activation", true)
-	if p := c.now().journal.Phase; p != "intent" && p != "undo" {
+	if p := c.now().journal.Phase; len(c.lost) == 0 && p != "intent" && p != "undo" {
 		c.w.fail("6 one path to production", "activation without a journalled intent")
 	}
 }
@@ -401,7 +401,7 @@ func (c *checker) permitted(ch resource.Change) {
 			last = h
 		}
 	}
-	if last.id.IsZero() || c.askedSince(last.since) {
+	if last.id.IsZero() || c.askedSince(last.since) || len(c.lost) > 0 {
 		return
 	}
 	if ok, err := c.w.store.IsAncestor(last.id, commit); err == nil && !ok {
@@ -428,6 +428,9 @@ func (c *checker) writer(k resource.Key, spec resource.Spec) string {
 // fields of live's own may stay.
 func (c *checker) written(ch resource.Change, before map[resource.Key]resource.Spec) {
 	j := c.now().journal
+	if c.state.id.IsZero() && len(c.lost) > 0 {
+		return
+	}
 	if j.Phase != "intent" && j.Phase != "undo" {
 		c.w.fail("6 one path to production", "write of %s without a journalled intent", ch.Key())
 		return

@@ -102,7 +102,11 @@ func (e *env) tidy() {
 		}
 		s = s.Clone()
 		delete(s, "password")
-		must(e.platform.Put(k, s, "bob"))
+		if e.platform.Put(k, s, "bob") != nil { // it refers to what is there no more
+			delete(s, "skill")
+			delete(s, "skills")
+			must(e.platform.Put(k, s, "bob"))
+		}
 	}
 }
 

@@ -296,6 +296,7 @@ func (w *world) commitRename(e *env) bool {
 		return false
 	}
 	edit := w.without(e, k)
+	w.renamed[k], w.renamed[to] = true, true
 	edit[e.path(to)] = append([]byte("$renamedFrom: "+k.Name+"\n"), yamlOf(want.spec[k])...)
 	return w.commit(edit, "%s: rename %s to %s", e.name, k, to)
 }
@@ -568,10 +569,21 @@ func (w *world) foreignState(e *env) bool {
 	must(err)
 	w.logf("%s: bob pushes a commit onto the state ref", e.name)
 	w.after(2*time.Minute, e.name+": the operator puts the state ref back", func() {
-		if now := w.refs()[e.stateRef()]; now == c.ID {
-			must(w.store.Push(ctx, gitstore.Update{Ref: e.stateRef(), Old: now, New: tip}))
-		} else if !now.IsZero() && len(e.check.lost) == 0 {
-			w.fail("a foreign tip on state holds", "%s moved on to %.7s", e.stateRef(), now)
+		now := w.refs()[e.stateRef()]
+		at := now
+		for !at.IsZero() {
+			x, err := w.store.CommitAt(at)
+			must(err)
+			if x.Author.Name != "bob" {
+				break
+			}
+			at = x.Parents[0]
+		}
+		if at != now {
+			must(w.store.Push(ctx, gitstore.Update{Ref: e.stateRef(), Old: now, New: at}))
+		}
+		if w.ancestor(c.ID, at) {
+			w.fail("a foreign tip on state holds", "%s moved on to %.7s", e.stateRef(), at)
 		}
 	})
 	return true

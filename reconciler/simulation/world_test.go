@@ -89,6 +89,7 @@ type world struct {
 	merges  []mergedPull
 	closed  []closedPull
 	rewrote int
+	renamed map[resource.Key]bool // in Git, one of them the other's former name
 
 	git     reader
 	failure error
@@ -137,7 +138,7 @@ func (w *world) fail(promise, format string, args ...any) {
 }
 
 func newWorld(t *tape, keep bool) *world {
-	w := &world{t: t, keep: keep, now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), stat: map[string]int{}, git: newReader()}
+	w := &world{t: t, keep: keep, now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), stat: map[string]int{}, git: newReader(), renamed: map[resource.Key]bool{}}
 	w.p = parameters{
 		Envs: []int{1, 1, 2}[t.pick(3)], Daemons: []int{1, 1, 2}[t.pick(3)],
 		Fault: []int{0, 20, 60}[t.pick(3)], Crash: []int{0, 10, 40}[t.pick(3)], Late: []int{0, 30}[t.pick(2)], Pause: []int{0, 0, 10}[t.pick(3)],
