@@ -73,7 +73,7 @@ func (w *world) daemon(e *effects) {
 				w.logf("%s: %s: pass: %v", e.task.name, env.name, err)
 				w.note("failed passes")
 			} else {
-				w.logf("%s: %s: pass: %d drifted, %d held, %d unknown", e.task.name, env.name, report.Drifted, len(report.Held), len(report.Unknown))
+				w.logf("%s: %s: pass: %d drifted, %d held, %d unknown %v", e.task.name, env.name, report.Drifted, len(report.Held), len(report.Unknown), report.Unknown)
 				w.note("passes")
 			}
 			env.check.afterPass(report, err)

@@ -193,6 +193,10 @@ func yamlOf(s resource.Spec) []byte {
 		case resource.Ref:
 			fmt.Fprintf(&b, "%s: {$ref: %s}\n", f, v.Key)
 		case []any:
+			if len(v) == 0 {
+				fmt.Fprintf(&b, "%s: []\n", f)
+				break
+			}
 			fmt.Fprintf(&b, "%s:\n", f)
 			for _, x := range v {
 				fmt.Fprintf(&b, "  - {$ref: %s}\n", x.(resource.Ref).Key)

@@ -142,6 +142,9 @@ func (w *world) unsilence(e *env) bool {
 	if err != nil {
 		return false
 	}
+	if w.mendFiles(e, seen) {
+		return true
+	}
 	keys := map[resource.Key]resource.Hash{}
 	for _, it := range seen.Items {
 		if it.Verdict == reconciler.Record || it.Verdict == reconciler.Conflict {
@@ -152,6 +155,21 @@ func (w *world) unsilence(e *env) bool {
 		return w.release(e)
 	}
 	return w.file(e, reconciler.Request{Do: reconciler.DoRevert, Keys: keys})
+}
+
+// mendFiles writes files of the environment that say nothing, such as an overlay whose shared object is gone, as it is live.
+func (w *world) mendFiles(e *env, seen reconciler.Report) bool {
+	edit := gitstore.Edit{}
+	for _, t := range seen.Unknown {
+		if t.Path == "" || t.Key.IsZero() || !strings.HasPrefix(t.Path, e.folder()) {
+			continue
+		}
+		edit[t.Path] = nil
+		if live, there := e.platform.Get(t.Key); there {
+			edit[t.Path] = yamlOf(live)
+		}
+	}
+	return len(edit) > 0 && w.commit(edit, "%s: mended: %v", e.name, seen.Unknown[0].Reason)
 }
 
 // release answers what is held: the first import, a guard, what failed, and what Git can never have.
@@ -172,7 +190,8 @@ func (w *world) release(e *env) bool {
 		return w.file(e, reconciler.Request{Do: reconciler.DoOverride, Detail: seen.PlanID})
 	case has("suspended"):
 		return w.file(e, reconciler.Request{Do: reconciler.DoResume})
-	case has("failed in deployment") && w.t.pick(2) == 0 && !w.anyBad(e):
+	case has("failed in deployment") && e.retried < 2 && !w.anyBad(e):
+		e.retried++ // what keeps failing is then given up
 		return w.file(e, reconciler.Request{Do: reconciler.DoResume})
 	}
 	edit := gitstore.Edit{}

@@ -64,6 +64,7 @@ type env struct {
 	weather  mem.Weather
 	cover    map[resource.Kind]resource.Cover // what the daemons are configured to look at
 	check    *checker
+	retried  int // how often people asked in peace for what failed to be tried again
 }
 
 func (e *env) liveRef() string  { return "refs/heads/live/" + e.name }
