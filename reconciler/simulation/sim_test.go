@@ -18,6 +18,7 @@ import (
 var (
 	histories = flag.Int("histories", 200, "how many random histories to run")
 	from      = flag.Uint64("from", 1, "the first seed")
+	equal     = flag.Int("equal", 20, "how many seeds must tell the same story twice")
 	noShrink  = flag.Bool("raw", false, "with -seed: print the whole story instead of the shrunk one")
 	seed      = flag.Uint64("seed", 0, "run this seed alone, shrink it if it fails, and print its trace")
 )
@@ -26,6 +27,24 @@ var (
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(800)
 	os.Exit(m.Run())
+}
+
+// mustReach is what some of a few thousand histories come to: every row of the decision table, every rule of base, every kind of
+// fault, and the moves.
+var mustReach = []string{
+	"row: conflict", "row: conflict, changed in Git and deleted live", "row: conflict, deleted in Git and changed live", "row: deploy",
+	"row: deploy a deletion", "row: deploy a rename", "row: deploy, only Git (create)", "row: enforce what Git says", "row: enforce what base says",
+	"row: merge by field", "row: record", "row: record, no base and both differ", "row: record, only live (adoption)",
+	"rule 1: both sides agree", "rule 1: written, or undone", "rule 2: after a merge by field base is want",
+	"rule 3: the pull request was merged", "rule 4: Git caught up with live", "rule 5: reverted by closing", "rule 5: reverted by request",
+	"crashes", "deployments undone", "disk full", "faults", "late landings", "late pushes", "lost answers", "pauses", "states rebuilt",
+	"merged by merge", "merged by rebase", "merged by squash",
+	"move: accept and revert at once", "move: broken file in Git", "move: broken value in Git", "move: change in Git", "move: change of a shared file",
+	"move: close", "move: copy live to Git by hand", "move: create by hand", "move: delete by hand", "move: edit by hand", "move: edit of a pull request",
+	"move: force-push", "move: foreign commit on live", "move: foreign commit on state", "move: hand back what Git says", "move: merge", "move: outage",
+	"move: permission lost", "move: removal in Git", "move: rename by hand", "move: rename in Git", "move: request to accept", "move: request to revert",
+	"move: restart", "move: resume", "move: revert of a commit", "move: rules", "move: scope", "move: secret typed", "move: state ref lost", "move: suspend",
+	"move: twin", "move: unrelated commit",
 }
 
 // run makes one history, and then waits for peace.
@@ -79,7 +98,12 @@ func TestHistories(t *testing.T) {
 	}
 	close(seeds)
 	wg.Wait()
-	t.Logf("%d histories: %v", *histories, stat)
+	t.Logf("%d histories from seed %d: %v", *histories, *from, stat)
+	if *histories >= 2000 {
+		for _, what := range mustReach {
+			require.NotZero(t, stat[what], "no history reached %q: what they do not do, they do not prove", what)
+		}
+	}
 	for _, s := range slices.Sorted(maps.Keys(broken)) {
 		t.Errorf("seed %d: %v\n  reproduce: go test ./reconciler/simulation -run TestHistories -seed %d", s, broken[s], s)
 	}
@@ -132,7 +156,7 @@ func TestTapes(t *testing.T) {
 
 // TestDeterminism: a seed tells the same story twice, else its failures could not be looked into.
 func TestDeterminism(t *testing.T) {
-	for s := range uint64(20) {
+	for s := range uint64(*equal) {
 		require.Equal(t, run(newTape(s+1), false).hash, run(newTape(s+1), false).hash, "seed %d", s+1)
 	}
 }
