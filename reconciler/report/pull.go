@@ -34,7 +34,10 @@ type Pull struct {
 // DefaultLimit is the size of a Body in bytes where none is asked for. Forges accept 65,536 characters.
 const DefaultLimit = 60_000
 
-const maxTitle = 120 // bytes
+const (
+	maxTitle = 120 // bytes
+	maxCell  = 80  // of a name in a table, which grows as wide as its longest cell; the files have it in full
+)
 
 // Title returns one line without anything that a forge takes for an order, a mention or a reference.
 func (p Pull) Title() string {
@@ -142,7 +145,7 @@ func (p Pull) kinds() string {
 func row(o Object) string {
 	change := o.verb()
 	if o.Change.Action() == resource.Rename {
-		change += " from " + cell(clip(o.Change.Before.Key.Name, maxName))
+		change += " from " + cell(clip(o.Change.Before.Key.Name, maxCell))
 	}
 	if len(o.Conflicts) > 0 {
 		change += ", **conflict**"
@@ -152,9 +155,9 @@ func row(o Object) string {
 	}
 	who := o.who()
 	if who != unknown {
-		who = cell(who)
+		who = cell(clip(who, maxCell))
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", cell(clip(o.Key().String(), maxName)), change, who, o.when())
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", cell(clip(o.Key().String(), maxCell)), change, who, o.when())
 }
 
 func section(o Object) string {

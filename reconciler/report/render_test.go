@@ -199,3 +199,15 @@ func TestCodeShowsTheName(t *testing.T) {
 		require.Equal(t, "queue/"+want, shown, fmt.Sprintf("%q", name))
 	}
 }
+
+// A table is as wide as its widest cell: on a page, a name of hundreds of characters pushes all else out of sight.
+func TestRowsStayNarrow(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long ", 100)
+	for line := range strings.Lines(hostilePull(long).Body(0)) {
+		if strings.HasPrefix(line, "| `file/") || strings.HasPrefix(line, "| `queue/") {
+			require.Less(t, len(strings.Split(line, " | ")[0]), 100, line)
+			require.Less(t, len(strings.Split(line, " | ")[2]), 100, line)
+		}
+	}
+}

@@ -33,7 +33,6 @@ type pull struct {
 	testedBase         string
 	mergeable, tested  bool
 	testCommit         string
-	headGone           bool
 }
 
 type review struct {

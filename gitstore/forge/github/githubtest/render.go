@@ -153,15 +153,6 @@ func (s *Server) fullRepoJSON(r *Repo) obj {
 	return o
 }
 
-// permissionsOf is what who asks may do.
-func (c *call) permissionsOf(r *Repo) obj {
-	role := "none"
-	if c.who != nil && c.who.app == nil {
-		role = r.role(c.who.login())
-	}
-	return obj{"admin": role == "admin", "maintain": atLeast(role, "maintain"), "push": atLeast(role, "write"), "triage": atLeast(role, "triage"), "pull": atLeast(role, "read")}
-}
-
 func (c *call) pullURL(p *pull) string { return c.repoURL(p.repo, "/pulls/"+itoa(p.number)) }
 
 func (c *call) pullPage(p *pull) string { return c.html("%s/pull/%d", p.repo.Full(), p.number) }
