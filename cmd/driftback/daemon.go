@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -138,6 +137,13 @@ func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace,
 	if err := <-ended; err != nil {
 		d.log.Warn("the claims were not given up; they end by themselves", "err", err)
 	}
+	if next != nil {
+		for env := range w.config.Environments { // no pass can tell of them any more
+			if _, kept := next.config.Environments[env]; !kept {
+				d.metrics.Forget(env)
+			}
+		}
+	}
 	return next, nil
 }
 
@@ -167,11 +173,6 @@ func (d *daemon) await(ctx context.Context, w *workspace, closed []string) *work
 		}
 		if next.config.Listen != w.config.Listen {
 			d.log.Warn("listen changed: it takes effect at the next start", "listen", next.config.Listen)
-		}
-		for env := range maps.Keys(w.config.Environments) {
-			if _, kept := next.config.Environments[env]; !kept {
-				d.metrics.Forget(env)
-			}
 		}
 		d.expect(next.config)
 		d.log.Info("configuration taken over", "config", w.path, "environments", sortedKeys(next.config.Environments),
