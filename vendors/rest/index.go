@@ -152,7 +152,7 @@ func (t *table) put(id ident, name string, o *resource.Origin, d digest, h resou
 		if n := len(t.free); n > 0 {
 			i, t.free = t.free[n-1], t.free[:n-1]
 		} else {
-			i = int32(len(t.entries))
+			i = int32(len(t.entries)) // #nosec G115 -- memory ends long before two thousand million objects
 			t.entries = append(t.entries, entry{})
 		}
 		t.entries[i] = entry{id: id, live: true}
