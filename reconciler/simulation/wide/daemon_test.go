@@ -1,0 +1,410 @@
+package wide
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
+	"github.com/driftback/driftback/gitstore/forge/local"
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/mem"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// task is one daemon process: a coroutine that runs until it waits for something outside.
+type task struct {
+	name  string
+	owner string
+	next  func() (struct{}, bool)
+	stop  func()
+	wake  time.Time
+	began time.Time // of the pass under way
+}
+
+// crash unwinds a process that is gone.
+type crash struct{}
+
+// start begins a daemon process, in place of the one of that name if there is one.
+func (w *world) start(name string) {
+	w.births++
+	tk := &task{name: name, owner: fmt.Sprintf("%s%d", name, w.births), wake: w.now}
+	tk.next, tk.stop = iter.Pull(func(yield func(struct{}) bool) {
+		defer func() {
+			if r := recover(); r != nil {
+				if _, ok := r.(crash); !ok {
+					panic(r)
+				}
+			}
+		}()
+		w.daemon(&effects{w: w, task: tk, yield: yield})
+	})
+	for i, old := range w.tasks {
+		if old.name == name {
+			w.tasks[i] = tk
+			return
+		}
+	}
+	w.tasks = append(w.tasks, tk)
+}
+
+// restart ends all processes and begins them anew, as after a change of their configuration.
+func (w *world) restart() {
+	for _, t := range w.tasks {
+		t.stop()
+		w.start(t.name)
+	}
+}
+
+// daemon is what a process does: passes over its environments, with pauses between them.
+func (w *world) daemon(e *effects) {
+	r := w.reconciler(e)
+	for {
+		for _, env := range w.envs {
+			e.task.began = w.now
+			report, err := r.Once(context.Background(), env.name)
+			if err != nil {
+				w.logf("%s: %s: pass: %v", e.task.name, env.name, err)
+				w.note("failed passes")
+			} else {
+				w.logf("%s: %s: pass: %d drifted, %d held, %d unknown", e.task.name, env.name, report.Drifted, len(report.Held), len(report.Unknown))
+				w.note("passes")
+			}
+			env.check.afterPass(report, err)
+		}
+		if e.Sleep(context.Background(), 30*time.Second) != nil {
+			return
+		}
+	}
+}
+
+func (w *world) reconciler(e *effects) *reconciler.Reconciler {
+	var out io.Writer = io.Discard
+	if w.keep {
+		out = traceWriter{w, e.task.name}
+	}
+	c := reconciler.Config{
+		Store: w.open(&faultyRemote{e: e, remote: w.remote}), Forge: &faultyForge{e: e, Forge: w.ours}, Clock: e,
+		Owner: e.task.owner, ClaimFor: claimFor, RequestTimeout: timeout, Jitter: half, Cache: &fullDisk{e: e},
+		Logger: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: noTime})),
+	}
+	for _, env := range w.envs {
+		d := &faultyDriver{e: e, env: env, Driver: env.platform.DriverWith(mem.DriverOptions{Cover: env.cover, Between: e.between()})}
+		var driver vendors.Driver = d
+		if env.p.Activation {
+			driver = activating{d}
+		}
+		c.Environments = append(c.Environments, reconciler.Environment{
+			Name: env.name, Mode: env.p.Mode, Guard: env.p.Guard, OnClose: env.p.OnClose,
+			Platform: vendors.NewTarget(driver, vendors.TargetOptions{Clock: e, Jitter: half, MaxTries: 3, MaxTime: time.Minute, ReadOnly: env.p.Mode == reconciler.Observe}),
+		})
+	}
+	r, err := reconciler.New(c)
+	must(err)
+	return r
+}
+
+func half() float64 { return 0.5 }
+
+type traceWriter struct {
+	w    *world
+	name string
+}
+
+func (t traceWriter) Write(b []byte) (int, error) {
+	t.w.trace = append(t.w.trace, fmt.Sprintf("         %s| %s", t.name, b[:len(b)-1]))
+	return len(b), nil
+}
+
+func noTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// effects is the outside world as one daemon process meets it: every call may be
+// slow, fail before or after it happened, or be the last thing the process does.
+type effects struct {
+	w     *world
+	task  *task
+	yield func(struct{}) bool
+}
+
+var errFault = errors.New("connection reset")
+
+// Now and Sleep make effects the daemon's clock.
+func (e *effects) Now() time.Time { return e.w.now }
+
+func (e *effects) Sleep(_ context.Context, d time.Duration) error {
+	e.task.wake = e.w.now.Add(d)
+	e.wait()
+	return nil
+}
+
+func (e *effects) wait() {
+	if !e.yield(struct{}{}) {
+		panic(crash{})
+	}
+}
+
+// between is what happens between two pages of a listing: the world moves on.
+func (e *effects) between() func() {
+	if !e.w.p.Pages {
+		return nil
+	}
+	return func() {
+		if !e.w.quiet {
+			e.task.wake = e.w.now.Add(time.Duration(e.w.t.pick(2)) * time.Second)
+			e.wait()
+		}
+	}
+}
+
+// What an effect is. Writes may end in any way, and fenced ones are refused by whom they reach when they come too late.
+type effectKind int
+
+const (
+	reads effectKind = iota
+	writes
+	fenced
+)
+
+// do is one effect.
+func (e *effects) do(what string, kind effectKind, f func() error) error {
+	w := e.w
+	wait := time.Duration(w.t.pick(3)) * time.Second
+	if kind != writes {
+		wait += e.pause("before", what)
+	}
+	e.task.wake = w.now.Add(wait)
+	e.wait()
+	if !w.quiet {
+		switch {
+		case w.t.flip(w.p.Crash):
+			w.logf("%s dies before %s", e.task.name, what)
+			panic(crash{})
+		case w.t.flip(w.p.Fault):
+			w.logf("%s: %s fails", e.task.name, what)
+			w.note("faults")
+			return errFault
+		}
+	}
+	err := f()
+	if kind != reads {
+		w.logf("%s: %s: %v", e.task.name, what, err)
+	}
+	if w.quiet || kind == reads {
+		return err
+	}
+	switch {
+	case w.t.flip(w.p.Crash):
+		w.logf("%s dies after %s", e.task.name, what)
+		panic(crash{})
+	case err == nil && w.t.flip(w.p.Late):
+		w.logf("%s: the answer to %s is lost", e.task.name, what)
+		w.note("lost answers")
+		return errFault
+	}
+	if d := e.pause("after", what); d > 0 {
+		e.task.wake = w.now.Add(d)
+		e.wait()
+	}
+	return err
+}
+
+// pause is how long the process stands still, as when it is stopped or its machine sleeps.
+func (e *effects) pause(when, what string) time.Duration {
+	if e.w.quiet || !e.w.t.flip(e.w.p.Pause) {
+		return 0
+	}
+	d := time.Duration(60+e.w.t.pick(370)) * time.Second
+	e.w.note("pauses")
+	e.w.logf("%s stands still for %s %s %s", e.task.name, d, when, what)
+	return d
+}
+
+// fullDisk is a cache that often cannot be written.
+type fullDisk struct{ e *effects }
+
+func (*fullDisk) Load(string) []byte { return nil }
+
+func (c *fullDisk) Save(string, []byte) error {
+	if !c.e.w.quiet && c.e.w.t.flip(c.e.w.p.Fault) {
+		c.e.w.note("disk full")
+		return errors.New("no space left on device")
+	}
+	return nil
+}
+
+type faultyRemote struct {
+	e      *effects
+	remote *gitstore.MemoryRemote
+}
+
+func (r *faultyRemote) String() string { return "simulated" }
+
+func (r *faultyRemote) Refs(ctx context.Context) (refs gitstore.Refs, atomic bool, err error) {
+	err = r.e.do("refs", reads, func() (err error) {
+		refs, atomic, err = r.remote.Refs(ctx)
+		return err
+	})
+	return refs, atomic, err
+}
+
+func (r *faultyRemote) Fetch(ctx context.Context, into gitstore.Sink, want, have []gitstore.ID) error {
+	return r.e.do("fetch", reads, func() error { return r.remote.Fetch(ctx, into, want, have) })
+}
+
+func (r *faultyRemote) Push(ctx context.Context, ups []gitstore.Update, out *gitstore.Outgoing) error {
+	what := "push"
+	for _, u := range ups {
+		what += fmt.Sprintf(" %s %.7s→%.7s", u.Ref, u.Old, u.New)
+	}
+	w, began := r.e.w, r.e.task.began
+	push := func() error {
+		err := r.remote.Push(ctx, ups, out)
+		if err == nil {
+			w.pushed(r.e.task.owner, began, ups, out)
+		}
+		return err
+	}
+	return r.e.do(what, writes, func() error {
+		if !w.quiet && w.t.flip(w.p.Late) {
+			w.note("late pushes")
+			w.after(time.Duration(1+w.t.pick(10))*time.Second, r.e.task.name+": a late push lands: "+what, func() { _ = push() })
+			return errFault
+		}
+		return push()
+	})
+}
+
+type faultyDriver struct {
+	e   *effects
+	env *env
+	vendors.Driver
+}
+
+func (d *faultyDriver) Observe(ctx context.Context, r vendors.Request) (s *resource.Snapshot, err error) {
+	fault := d.e.do("observe", reads, func() error {
+		d.env.land()
+		s, err = d.Driver.Observe(ctx, r)
+		return nil
+	})
+	if fault != nil {
+		return nil, fault
+	}
+	return s, err
+}
+
+func (d *faultyDriver) Read(ctx context.Context, keys []resource.Key) (s *resource.Snapshot, err error) {
+	fault := d.e.do("read", reads, func() error {
+		d.env.land()
+		s, err = d.Driver.Read(ctx, keys)
+		return nil
+	})
+	if fault != nil {
+		return nil, fault
+	}
+	return s, err
+}
+
+func (d *faultyDriver) Apply(ctx context.Context, c resource.Change) (got resource.Resource, err error) {
+	err = d.e.do(fmt.Sprintf("%s: %s %s → %s", d.env.name, c.Action(), show(c.Before), show(c.After)), fenced, func() (err error) {
+		d.env.land()
+		before := d.env.platform.State()
+		twins := len(d.env.platform.Twins())
+		got, err = d.Driver.Apply(ctx, c)
+		d.env.check.applied(d.e.task.owner, c, before, err)
+		if len(d.env.platform.Twins()) > twins {
+			d.env.check.twinned(c)
+		}
+		return err
+	})
+	return got, err
+}
+
+func (d *faultyDriver) Audit(ctx context.Context, t time.Time) iter.Seq2[vendors.AuditEntry, error] {
+	return d.Driver.(vendors.Auditor).Audit(ctx, t)
+}
+
+// activating is a faultyDriver of a platform where what is stored must be reloaded to run.
+type activating struct{ *faultyDriver }
+
+func (d activating) Activate(ctx context.Context) error {
+	return d.e.do(d.env.name+": activate", writes, func() error {
+		d.env.check.activated(d.e.task.owner)
+		return d.Driver.(vendors.Activator).Activate(ctx)
+	})
+}
+
+func (d activating) Checks() bool { return true }
+
+func show(r *resource.Resource) string {
+	if r == nil {
+		return "∅"
+	}
+	return r.Key.String() + resource.Text(r.Spec)
+}
+
+// faultyForge is the forge with the weather of a network.
+type faultyForge struct {
+	e *effects
+	*local.Forge
+}
+
+func (f *faultyForge) do(what string, env string, g func() error) error {
+	return f.e.do(what, writes, func() error {
+		f.e.w.forgeWrite(f.e.task.owner, env, what)
+		return g()
+	})
+}
+
+func (f *faultyForge) EnsurePull(ctx context.Context, p forge.Pull) (got forge.Pull, err error) {
+	err = f.do("ensure pull "+p.Head+" "+string(p.State)+": "+p.Title, envOfBranch(p.Head), func() (err error) {
+		got, err = f.Forge.EnsurePull(ctx, p)
+		return err
+	})
+	return got, err
+}
+
+func (f *faultyForge) Pulls(ctx context.Context, q forge.Filter) (got []forge.Pull, err error) {
+	err = f.e.do("pulls", reads, func() (err error) {
+		got, err = f.Forge.Pulls(ctx, q)
+		return err
+	})
+	return got, err
+}
+
+func (f *faultyForge) EnsureComment(ctx context.Context, n int, key, body string) error {
+	return f.do("comment", "", func() error { return f.Forge.EnsureComment(ctx, n, key, body) })
+}
+
+func (f *faultyForge) SetStatus(ctx context.Context, commit string, s forge.Status) error {
+	return f.do("status "+s.State, "", func() error { return f.Forge.SetStatus(ctx, commit, s) })
+}
+
+func (f *faultyForge) EnsureDeployment(ctx context.Context, d forge.Deployment) error {
+	return f.do("deployment "+d.State, d.Environment, func() error { return f.Forge.EnsureDeployment(ctx, d) })
+}
+
+func (f *faultyForge) Merge(ctx context.Context, n int, head, message string) (got forge.Pull, err error) {
+	err = f.do(fmt.Sprintf("merge %d", n), "", func() (err error) {
+		got, err = f.Forge.Merge(ctx, n, head, message)
+		if err == nil {
+			f.e.w.noteMerge(got)
+		}
+		return err
+	})
+	return got, err
+}
+
+func (f *faultyForge) Answer(ctx context.Context, c forge.Command, reaction, body string) error {
+	return f.do("answer", "", func() error { return f.Forge.Answer(ctx, c, reaction, body) })
+}

@@ -1,0 +1,99 @@
+package wide
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// decided checks that in mode sync what a person typed gives way only to what people decided
+// since: another value of that very field in Git, or a command.
+func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.Spec) {
+	if c.e.p.Mode != reconciler.Sync {
+		return
+	}
+	after := c.e.platform.State()
+	base := c.w.tree(c.now().id, "base")
+	for _, k := range union(before, after) {
+		if _, known := base.text[k]; !known {
+			continue // a creation of Git's own, whatever was there before the environment was adopted
+		}
+		for _, f := range []string{"a", "b"} {
+			was, is := before[k][f], after[k][f]
+			if was == is {
+				continue
+			}
+			who, at, gone := c.typed(k, f)
+			if gone && before[k] != nil {
+				continue // the object under this name is another one since
+			}
+			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || len(c.lost) > 0 {
+				continue
+			}
+			if !c.mainMoved(k, f, at) {
+				c.w.fail("sync never undoes a hand edit by itself", "%s.%s: %v, typed by %s at %s, becomes %v while Git says as before", k, f, was, who, at.Format("15:04:05"), is)
+			}
+		}
+	}
+}
+
+// closedSince reports whether people closed a pull request since, where that asks for what Git says.
+func (c *checker) closedSince(t time.Time) bool {
+	return c.e.p.OnClose == "revert" && slices.ContainsFunc(c.w.closed, func(p closedPull) bool {
+		return envOfBranch(p.pull.Head) == c.e.name && !p.at.Before(t)
+	})
+}
+
+// typed tells who last changed a field, and when; a deletion changes all of them.
+func (c *checker) typed(k resource.Key, f string) (who string, at time.Time, gone bool) {
+	var value any
+	for i, v := range c.e.platform.History(k) {
+		if v.Who == "driftback" && !v.When.Before(c.w.now) {
+			break // the write that is being checked
+		}
+		if i == 0 || v.Spec[f] != value {
+			who, at, value, gone = v.Who, v.When, v.Spec[f], v.Spec == nil
+		}
+	}
+	return who, at, gone
+}
+
+// mainMoved reports whether main said something else of the field in between; of a field that
+// Git never named, whether it said something else of the object.
+func (c *checker) mainMoved(k resource.Key, f string, since time.Time) bool {
+	ids := []gitstore.ID{c.w.mainAt(since)}
+	for _, m := range c.w.mains {
+		if !m.since.Before(since) {
+			ids = append(ids, m.id)
+		}
+	}
+	values, objects := map[string]bool{}, map[string]bool{}
+	for _, id := range ids {
+		want := c.w.want(id, c.e)
+		v, _ := want.spec[k][f].(string)
+		values[v], objects[want.text[k]] = true, true
+	}
+	return len(values) > 1 || values[""] && len(objects) > 1
+}
+
+// backToBase reports whether a person's edit only brought back what base had in this field: then
+// nothing of theirs is left in it.
+func (c *checker) backToBase(k resource.Key, f string, was any, at time.Time) bool {
+	for v, since := range c.had[k] {
+		var fields map[string]any
+		if since.Before(at) && json.Unmarshal([]byte(v), &fields) == nil && fields[f] == was {
+			return true
+		}
+	}
+	return false
+}
+
+// duringDeployment reports whether an edit fell into a deployment: then nobody can tell afterwards
+// whether it came before or after the write, and Git's change may count as not done.
+func (c *checker) duringDeployment(at time.Time) bool {
+	return slices.ContainsFunc(c.busy, func(s span) bool { return s.holds(at) })
+}
