@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 200, "how many random histories to run")
+	histories = flag.Int("histories", 120, "how many random histories to run")
 	from      = flag.Uint64("from", 1, "the first seed")
 	noShrink  = flag.Bool("raw", false, "with -seed: print the whole story instead of the shrunk one")
 	seed      = flag.Uint64("seed", 0, "run this seed alone, shrink it if it fails, and print its trace")
