@@ -223,14 +223,14 @@ func difference(a, b any) (add, remove []any) {
 // createIntegration creates an integration, and names it by its configuration where the platform named it after its type.
 func (h hooks) createIntegration(ctx context.Context, c *rest.Client, body rest.Object) (string, error) {
 	made, err := send(ctx, c, http.MethodPost, "/api/v2/integrations", body)
-	if err != nil || text(made, "name") == text(body, "name") {
-		return text(made, "id"), err
+	if err != nil {
+		return "", err
 	}
 	id := text(made, "id")
 	at := one("/api/v2/integrations", id) + "/config/current"
-	config, err := h.soon(ctx, c, at)
-	if err != nil {
-		return "", err
+	config, err := h.soon(ctx, c, at) // also for the engine, which reads it next
+	if err != nil || text(made, "name") == text(body, "name") {
+		return id, err
 	}
 	config["name"] = body["name"]
 	_, err = send(ctx, c, http.MethodPut, at, without(config, "id", "selfUri"))
