@@ -183,6 +183,10 @@ func TestPullsThatDoNotConcernUs(t *testing.T) {
 	require.Empty(t, l.said(pull.Number))
 	require.Equal(t, map[string]string{planCheck: "success"}, l.checks(pull.HeadID), "branch protection may require it")
 	l.quiet()
+	moved := l.developFiles("docs", gitstore.Edit{"docs/y.md": []byte("y\n")})
+	l.pass()
+	require.Equal(t, map[string]string{planCheck: "success"}, l.checks(moved.HeadID), "so may that of the next head")
+	l.quiet()
 	l.env.Announce.Off = true
 	l.restart()
 	other := l.develop("topic", map[string]string{"Q": "a=2"})

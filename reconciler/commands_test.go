@@ -215,6 +215,24 @@ func TestHoldAndCancel(t *testing.T) {
 	l.quiet()
 }
 
+func TestCommandsAreTakenOnce(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	l.comment(l.drift().Number, "/hold")
+	l.pass()
+	require.True(t, l.last.Suspended)
+	require.Contains(t, l.answer(l.drift().Number), "`prod` is suspended: nothing is deployed")
+	l.ask(reconciler.DoResume)
+	l.pass()
+	require.False(t, l.last.Suspended)
+	l.restart()
+	l.pass()
+	require.False(t, l.last.Suspended, "not again by the next process")
+	l.quiet()
+}
+
 func TestHoldOfAPullThatCameInByGitAlone(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t, mem.Options{}, "Q: a=1")

@@ -286,7 +286,7 @@ func TestForksAreLeftAloneUnlessTheOperatorSaysSo(t *testing.T) {
 	}
 	as(false)
 	l.pass()
-	l.comment(pull.Number, "/plan\n/help")
+	l.comment(pull.Number, "/plan prod\n/plan\n/help")
 	l.pass()
 	require.Empty(t, l.said(pull.Number))
 	require.Empty(t, l.reactions(pull.Number))
@@ -381,4 +381,47 @@ func TestRulesOfThePullDoNotCount(t *testing.T) {
 	require.Contains(t, plan, "| `queue/Q` | changed |")
 	require.Contains(t, plan, "the plan goes by the rules as they are now")
 	require.True(t, slices.Contains([]string{"success"}, l.checks(pull.HeadID)[planCheck]))
+}
+
+// What was accepted by hand in a commit of the branch, and then changed again, is a change and no conflict: as after the merge.
+func TestPlanKnowsWhatTheBranchAccepts(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=7")
+	l.pass()
+	pull := l.develop("topic", map[string]string{"Q": "a=7"})
+	l.pass()
+	require.Contains(t, l.said(pull.Number)["plan/prod"], "| `queue/Q` | is so already |")
+	require.NotContains(t, l.said(pull.Number), "radar/prod", "merging it accepts what was done by hand")
+	tip := l.refs()["refs/heads/topic"]
+	c, err := l.git.Write(tip, []gitstore.ID{tip}, gitstore.Edit{path("Q"): []byte("a: v8\n")}, gitstore.Signature{Name: "dev"}, "and on")
+	require.NoError(t, err)
+	require.NoError(t, l.git.Push(ctx, gitstore.Update{Ref: "refs/heads/topic", Old: tip, New: c.ID}))
+	l.pass()
+	require.Contains(t, l.said(pull.Number)["plan/prod"], "- a: v7\n+ a: v8\n")
+	require.Equal(t, "success", l.checks(c.ID.String())[planCheck])
+	l.quiet()
+	l.mergePull(pull.Number)
+	l.pass()
+	l.live("Q", "a=8")
+	require.Contains(t, l.said(pull.Number)["result/prod"], "### Deployed to `prod`")
+	l.quiet()
+}
+
+// Every commit of a range is told of the deployment, but for those that changed what failed.
+func TestStatusesOfARange(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1", "S: a=1")
+	l.refuse(false)
+	first := l.commit(map[string]string{"R": "a=2"})
+	l.pass()
+	bad := l.commit(map[string]string{"Q": "a=bad"})
+	l.pass()
+	two, three := l.commit(map[string]string{"R": "a=3"}), l.commit(map[string]string{"S": "a=3"})
+	l.pass()
+	for id, want := range map[gitstore.ID]string{first: "success", bad: "failure", two: "success", three: "success"} {
+		require.Equal(t, want, l.checks(id.String())["driftback/prod"])
+	}
+	require.Equal(t, []string{"failure", "inactive", "success"}, l.deployments())
+	l.quiet()
 }

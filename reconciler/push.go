@@ -33,7 +33,7 @@ func (p *pass) push(ctx context.Context, why string, extra gitstore.Edit, ups ..
 			// after it: a branch that no state knows would look like somebody else's.
 			later = slices.DeleteFunc(slices.Clone(ups), func(u gitstore.Update) bool { return u.Ref == p.refs.live })
 			ups = slices.DeleteFunc(ups, func(u gitstore.Update) bool { return u.Ref != p.refs.live })
-			if err := p.move(ctx, ups...); err != nil {
+			if err := p.moveClaimed(ctx, ups...); err != nil {
 				return err
 			}
 			ups = nil
@@ -56,11 +56,20 @@ func (p *pass) push(ctx context.Context, why string, extra gitstore.Edit, ups ..
 		}
 	}
 	for _, u := range later {
-		if err := p.move(ctx, u); err != nil {
+		if err := p.moveClaimed(ctx, u); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// moveClaimed pushes updates that do not travel with the state, whose tip would tell that somebody else holds the environment by
+// now: the claim must leave time for them.
+func (p *pass) moveClaimed(ctx context.Context, ups ...gitstore.Update) error {
+	if len(ups) > 0 && !p.holds(p.r.c.Clock.Now()) {
+		return fmt.Errorf("push %s: %w", ups[0].Ref, vendors.ErrLease)
+	}
+	return p.move(ctx, ups...)
 }
 
 // pushClaim pushes the claim, if it does not stand in Git yet, and nothing else of the working state.

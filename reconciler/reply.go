@@ -37,9 +37,11 @@ func (p *pass) replyTo(q Request) error {
 		}
 	case DoRollback:
 		a.Text = "A pull request proposes to take back what was committed since " + report.Value(q.Detail[:min(12, len(q.Detail))]) + "."
-	case DoSuspend:
-		a.Text = env + " is suspended: nothing is deployed, and nothing is proposed. `driftback resume` or `/cancel` ends that."
 	case doHold:
+		if n, _ := strconv.Atoi(q.Detail); p.isOurNumber(n) {
+			a.Text = env + " is suspended: nothing is deployed, and nothing is proposed. `/cancel` or `driftback resume` ends that."
+			break
+		}
 		a.Text = "What this changes is not deployed to " + env + " until somebody says `/cancel` here."
 	case doCancel:
 		a.Text = p.cancel(q)

@@ -204,7 +204,7 @@ func (s *story) change(ctx context.Context, branch, title string, edits map[stri
 		path := "environments/prod/" + key + ".yaml"
 		file, ok, err := s.store.File(main, path)
 		if err != nil || !ok {
-			return forge.Pull{}, errors.Join(err, fmt.Errorf("Git has no %s", path))
+			return forge.Pull{}, errors.Join(err, fmt.Errorf("%s is not in Git", path))
 		}
 		b, err := s.store.Blob(file.ID, answerLimit)
 		if err != nil {

@@ -31,7 +31,6 @@ type checker struct {
 	lost   []time.Time                           // when the state was lost
 	// foreign is when somebody else pushed to the live branch.
 	foreign []time.Time
-	rebuilt bool // the next state is one that was rebuilt
 	state   stateAt
 }
 

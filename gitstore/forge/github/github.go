@@ -57,6 +57,7 @@ type Options struct {
 	OnLimit func(Limit)
 	// OnToken hears of every token that is about to be used, so that it can be kept out of logs.
 	OnToken func(token string)
+	Timeout time.Duration // of one request; default 60 s
 	// MaxWait is the longest pause that a call makes when the server asks for one; default 10 s.
 	MaxWait time.Duration
 	// Pace is the least time between two writes beyond a small burst; default 1 s, as GitHub asks for.
@@ -155,6 +156,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Wait == nil {
 		o.Wait = wait
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Minute
 	}
 	if o.MaxWait == 0 {
 		o.MaxWait = 10 * time.Second

@@ -90,7 +90,7 @@ func (l *limits) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		res, err := l.o.Transport.RoundTrip(again)
+		res, err := l.send(again)
 		l.count(req.Method, res)
 		limited := l.learn(req, res)
 		last := try == tries || ctx.Err() != nil || req.Body != nil && req.GetBody == nil
@@ -113,6 +113,28 @@ func (l *limits) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// send makes one attempt, whose answer must be read within the time-out.
+func (l *limits) send(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), l.o.Timeout)
+	res, err := l.o.Transport.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	res.Body = &timedBody{res.Body, cancel}
+	return res, nil
+}
+
+type timedBody struct {
+	io.ReadCloser
+	end context.CancelFunc
+}
+
+func (b *timedBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
 }
 
 // open returns an error while the server wants no requests, after a short pause where that is enough.

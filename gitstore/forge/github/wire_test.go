@@ -406,6 +406,31 @@ func TestPermissionsAreNamed(t *testing.T) {
 	require.ErrorContains(t, f.EnsureComment(t.Context(), 1, "k", "text"), "needs pull requests: write or issues: write")
 }
 
+// A server that does not answer, or stops in the middle, does not hold anybody up.
+func TestServerThatHangs(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]string{"says nothing": "", "stops in the middle": "[{"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			over := make(chan struct{})
+			s := newStub(t, func(w http.ResponseWriter, r *http.Request) {
+				if begin != "" {
+					_, _ = io.WriteString(w, begin)
+					_ = http.NewResponseController(w).Flush()
+				}
+				select {
+				case <-over:
+				case <-r.Context().Done():
+				}
+			})
+			t.Cleanup(func() { close(over) })
+			f := s.forge(t, func(o *Options) { o.Timeout = 50 * time.Millisecond })
+			_, err := f.Pulls(t.Context(), forge.Filter{})
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+	}
+}
+
 func TestErrorsAreOneShortLine(t *testing.T) {
 	t.Parallel()
 	s := newStub(t, func(w http.ResponseWriter, _ *http.Request) {

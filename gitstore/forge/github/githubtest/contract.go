@@ -109,6 +109,9 @@ var tolerated = []tolerance{
 	{"issues/add-labels", "value must be an object", "the description lists the object form only; GitHub's prose and older descriptions allow a bare array of names, which go-github sends"},
 	{"issues/set-labels", "value must be an object", "as issues/add-labels"},
 	{"pulls/list", `/description": Value is not nullable`, "a label without a description: null to GitHub, and to its description in pulls/get"},
+	{"pulls/request-reviewers", `/description": Value is not nullable`, "as pulls/list"},
+	{"pulls/remove-requested-reviewers", `/description": Value is not nullable`, "as pulls/list"},
+	{"repos/list-pull-requests-associated-with-commit", `/description": Value is not nullable`, "as pulls/list"},
 }
 
 var validation = &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true, IncludeResponseStatus: false}

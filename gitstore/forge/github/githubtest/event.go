@@ -10,6 +10,9 @@ import (
 const zeroID = "0000000000000000000000000000000000000000"
 
 func (r *Repo) emitPush(ref, before, after string, by *Account) {
+	if !r.heard() {
+		return
+	}
 	s := r.s
 	payload := obj{
 		"ref": ref, "before": orElse(before, zeroID), "after": orElse(after, zeroID), "created": before == "", "deleted": after == "",
@@ -56,6 +59,9 @@ func (s *Server) signerJSON(p signature) obj {
 }
 
 func (r *Repo) emitPull(action string, p *pull, by *Account, more obj) {
+	if !r.heard() {
+		return
+	}
 	payload := obj{"action": action, "number": p.number, "pull_request": r.s.call(r).pullJSON(p, true)}
 	for k, v := range more {
 		payload[k] = v
@@ -64,6 +70,9 @@ func (r *Repo) emitPull(action string, p *pull, by *Account, more obj) {
 }
 
 func (r *Repo) emitReview(p *pull, v *review) {
+	if !r.heard() {
+		return
+	}
 	c := r.s.call(r)
 	review := c.reviewJSON(p, v)
 	review["state"] = strings.ToLower(v.state)
@@ -71,6 +80,9 @@ func (r *Repo) emitReview(p *pull, v *review) {
 }
 
 func (r *Repo) emitComment(action string, m *comment, by *Account, more obj) {
+	if !r.heard() {
+		return
+	}
 	c := r.s.call(r)
 	payload := obj{"action": action, "issue": c.issueJSON(m.pull), "comment": c.commentJSON(m)}
 	for k, v := range more {

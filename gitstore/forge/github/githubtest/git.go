@@ -88,7 +88,13 @@ func (r *Repo) commits(from, to string) []string {
 
 // resolve returns the commit that a name means: a branch, a tag, a full ref, or an id of at least seven digits. "" for none.
 func (r *Repo) resolve(name string) string {
-	for _, prefix := range []string{"refs/heads/", "refs/tags/", "refs/"} {
+	if r.has(name) {
+		return name
+	}
+	if id := r.branch(name); id != "" {
+		return id
+	}
+	for _, prefix := range []string{"refs/tags/", "refs/"} {
 		if id := r.line("rev-parse", "--verify", "--quiet", "--end-of-options", prefix+name+"^{commit}"); id != "" {
 			return id
 		}
@@ -104,7 +110,11 @@ func isID(s string) bool {
 }
 
 func (r *Repo) has(commit string) bool {
-	return len(commit) == 40 && isID(commit) && r.line("cat-file", "-t", commit) == "commit"
+	if len(commit) != 40 || !isID(commit) {
+		return false
+	}
+	kind, err := r.fixed("cat-file", "-t", commit)
+	return err == nil && strings.TrimSpace(kind) == "commit"
 }
 
 // A person signs commits.

@@ -102,6 +102,19 @@ func NewDelivery(url, event, guid, secret string, payload []byte) (*http.Request
 	return r, nil
 }
 
+// heard reports whether somebody would be told of an event: what nobody hears is not put together.
+func (r *Repo) heard() bool {
+	if len(r.hooks) > 0 {
+		return true
+	}
+	for _, app := range r.s.apps {
+		if app.Hook != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // emit sends an event to the hooks of the repository and of the Apps that are installed on it and may know.
 func (r *Repo) emit(event string, by *Account, payload obj) {
 	s := r.s

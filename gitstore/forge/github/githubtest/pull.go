@@ -167,7 +167,7 @@ func (r *Repo) openPull(head *Repo, branch, base string) *pull {
 
 func (p *pull) writeRef() {
 	ref := "refs/pull/" + itoa(p.number) + "/head"
-	if err := p.repo.setRef(ref, p.repo.line("rev-parse", "--verify", "--quiet", ref), p.headSHA); err != nil {
+	if _, err := p.repo.git("", "update-ref", ref, p.headSHA); err != nil {
 		p.repo.s.t.Errorf("%s: %v", ref, err)
 	}
 }

@@ -280,7 +280,7 @@ func (c *call) labelsJSON(p *pull) []obj {
 func (c *call) labelJSON(l *label) obj {
 	return obj{
 		"id": l.id, "node_id": node("L", l.id), "url": c.repoURL(c.repo, "/labels/"+url.PathEscape(l.name)), "name": l.name, "color": l.color,
-		"default": false, "description": l.description,
+		"default": false, "description": orNull(l.description),
 	}
 }
 

@@ -69,13 +69,10 @@ func (s *Server) addRepo(full string) *Repo {
 	s.addUser(owner, owner, "", "User")
 	err := os.MkdirAll(filepath.Dir(r.Dir), 0o755)
 	if err == nil {
-		_, err = run(gitCommand("", "init", "-q", "--bare", "-b", "main", r.Dir), "")
+		_, err = run(gitCommand("", "init", "-q", "--bare", "--template=", "-b", "main", r.Dir), "")
 	}
-	for _, kv := range []string{"http.receivepack=true", "gc.auto=0", "receive.fsckObjects=true", "receive.advertisePushOptions=true",
-		"uploadpack.allowReachableSHA1InWant=true", "uploadpack.allowFilter=true", "transfer.hideRefs=refs/keep"} {
-		if k, v, _ := strings.Cut(kv, "="); err == nil {
-			_, err = r.git("", "config", k, v)
-		}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(r.Dir, "config"), []byte(gitConfig), 0o644)
 	}
 	if err == nil {
 		err = r.writeHook()
@@ -86,6 +83,23 @@ func (s *Server) addRepo(full string) *Repo {
 	s.repos[strings.ToLower(full)] = r
 	return r
 }
+
+// gitConfig lets clients push and fetch as GitHub does, and checks what they push.
+const gitConfig = `[core]
+	repositoryformatversion = 0
+	filemode = true
+	bare = true
+[http]
+	receivepack = true
+[gc]
+	auto = 0
+[receive]
+	fsckObjects = true
+	advertisePushOptions = true
+[uploadpack]
+	allowReachableSHA1InWant = true
+	allowFilter = true
+`
 
 // Full is OWNER/NAME.
 func (r *Repo) Full() string { return r.Owner + "/" + r.Name }
@@ -167,6 +181,9 @@ while read -r kind pattern; do
 done <protected
 exit 0
 `
+	if err := os.MkdirAll(filepath.Join(r.Dir, "hooks"), 0o755); err != nil {
+		return err
+	}
 	return os.WriteFile(filepath.Join(r.Dir, "hooks", "update"), []byte(hook), 0o755)
 }
 
@@ -205,7 +222,7 @@ func (r *Repo) PushAs(t *testing.T, by Person, branch string, files map[string]s
 	message := fmt.Sprintf("Change %s\n", strings.Join(slices.Sorted(maps.Keys(files)), ", "))
 	id, err := r.commit(tree, message, who, who, on...)
 	if err == nil {
-		err = r.setRef("refs/heads/"+branch, r.line("rev-parse", "--verify", "--quiet", "refs/heads/"+branch), id)
+		_, err = r.git("", "update-ref", "refs/heads/"+branch, id)
 	}
 	if err != nil {
 		t.Fatalf("push %s: %v", branch, err)
@@ -261,7 +278,11 @@ func (r *Repo) Set(t *testing.T, branch, commit string) {
 	t.Helper()
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	if err := r.setRef("refs/heads/"+branch, r.line("rev-parse", "--verify", "--quiet", "refs/heads/"+branch), commit); err != nil {
+	args := []string{"update-ref", "refs/heads/" + branch, commit}
+	if commit == "" {
+		args = []string{"update-ref", "-d", "refs/heads/" + branch}
+	}
+	if _, err := r.git("", args...); err != nil {
 		t.Fatalf("set %s: %v", branch, err)
 	}
 	r.sync(r.pusher(""))
