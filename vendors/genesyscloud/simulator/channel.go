@@ -180,12 +180,16 @@ const (
 
 func (k *socket) serve(conn net.Conn, in *bufio.Reader) {
 	pongs, gone := make(chan []byte, 1), make(chan struct{})
+	var bye []byte // why the client leaves; read after gone
 	go func() {
 		defer close(gone)
 		for {
 			op, body, err := readFrame(in)
 			switch {
-			case err != nil || op == frameClose:
+			case err != nil:
+				return
+			case op == frameClose:
+				bye = body
 				return
 			case op == framePing:
 				select {
@@ -201,7 +205,7 @@ func (k *socket) serve(conn net.Conn, in *bufio.Reader) {
 		var err error
 		select {
 		case <-gone:
-			_ = writeFrame(conn, frameClose, nil) // the client is leaving already
+			_ = writeFrame(conn, frameClose, bye) // the client is leaving already
 			return
 		case b := <-pongs:
 			err = writeFrame(conn, framePong, b)

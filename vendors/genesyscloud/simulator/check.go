@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones are checked, also where the machine has no list of them
 )
 
 // between refuses a number outside of its limits; an absent one is not looked at.

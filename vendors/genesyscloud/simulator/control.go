@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -17,15 +18,18 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "POST /control/faults":
 		var f Fault
-		b := make([]byte, 1<<16)
-		n, _ := r.Body.Read(b)
+		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<16))
+		if err != nil {
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+			return
+		}
 		var sent struct {
 			Method, Path                                        string
 			Skip, Times, Share, Status, RetryAfter, Shift, Wait int // Wait in milliseconds
 			Body                                                string
 			Cut, Lost                                           bool
 		}
-		if err := decode(b[:n], &sent); err != nil {
+		if err := decode(b, &sent); err != nil {
 			http.Error(w, "not a fault: "+err.Error(), http.StatusBadRequest)
 			return
 		}
