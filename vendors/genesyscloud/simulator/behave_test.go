@@ -370,3 +370,41 @@ func TestSearchUsers(t *testing.T) {
 	require.Empty(t, find(email))
 	require.Len(t, find(email, deleted), 1)
 }
+
+// TestReferencesFollowRenames: what is kept is an id, and answers tell the present name of what has it.
+func TestReferencesFollowRenames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Options{Rate: -1})
+	ids := populate(w)
+	queue := w.s.kinds["queue"].path + "/" + ids["queue"]
+	before := w.ok("GET", queue, nil)
+	require.Equal(t, "Base flow", text(asMap(before["queueFlow"]), "name"))
+	w.ok("PUT", "/api/v2/flows/"+ids["flow"], value{"name": "Renamed", "type": "INBOUNDCALL"})
+	after := w.ok("GET", queue, nil)
+	require.Equal(t, value{"id": ids["flow"], "name": "Renamed", "selfUri": "/api/v2/flows/" + ids["flow"]}, after["queueFlow"])
+	require.Equal(t, before["dateModified"], after["dateModified"])
+}
+
+func TestGroupMembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Options{Rate: -1})
+	ids := populate(w)
+	for _, kind := range []string{"group", "team"} {
+		path := w.s.kinds[kind].path + "/" + ids[kind]
+		version := w.ok("GET", path, nil)["version"]
+		many := make([]any, 101)
+		for i := range many {
+			many[i] = ids["user"]
+		}
+		w.refused(http.StatusBadRequest, "POST", path+"/members", value{"memberIds": many, "version": version})
+		w.refused(http.StatusBadRequest, "POST", path+"/members", value{"memberIds": []any{"nobody"}, "version": version})
+		w.ok("POST", path+"/members", value{"memberIds": []any{ids["user"]}, "version": version})
+		require.Equal(t, []string{"Base user"}, w.names(path+"/members"))
+		require.True(t, equal(1, w.ok("GET", path, nil)["memberCount"]))
+		if kind == "group" {
+			w.refused(http.StatusConflict, "POST", path+"/members", value{"memberIds": []any{ids["user"]}, "version": version})
+		}
+		w.ok("DELETE", path+"/members?id="+ids["user"]+"&ids="+ids["user"], nil)
+		require.Empty(t, w.names(path+"/members"))
+	}
+}
