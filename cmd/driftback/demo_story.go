@@ -84,11 +84,6 @@ func (s *story) imports(ctx context.Context) error {
 		}
 		s.say("%s: pull request #%d, %q, is merged by %s", env, pull.Number, pull.Title, reviewer)
 	}
-	for _, env := range s.environments {
-		if _, err := s.agreed(ctx, env); err != nil {
-			return err
-		}
-	}
 	return s.quiet(ctx)
 }
 
@@ -109,6 +104,11 @@ const quietPasses = 3
 
 // quiet proves that passes that find agreement change nothing, neither in Git nor on the platform.
 func (s *story) quiet(ctx context.Context) error {
+	for _, env := range s.environments { // who has not looked at Git's newest commit yet notes that first
+		if _, err := s.agreed(ctx, env); err != nil {
+			return err
+		}
+	}
 	refs, err := s.store.Sync(ctx)
 	if err != nil {
 		return err
