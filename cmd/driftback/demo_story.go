@@ -100,7 +100,7 @@ func agrees(r reconciler.Report) bool {
 }
 
 // quietPasses are how many passes must change nothing.
-const quietPasses = 3
+const quietPasses = 2
 
 // quiet proves that passes that find agreement change nothing, neither in Git nor on the platform.
 func (s *story) quiet(ctx context.Context) error {
