@@ -21,7 +21,7 @@ GOSEC = $(GO) run github.com/securego/gosec/v2/cmd/gosec@v2.30.0
 STANDINS = -exclude-dir=githubtest
 PURE = ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
 
-.PHONY: build play test deps lint unit cover fuzz simulate reverts e2e bench clean chaos vulncheck
+.PHONY: build play test deps lint unit cover fuzz simulate mutants reverts e2e bench clean chaos vulncheck
 
 build: ## a static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/driftback ./cmd/driftback
@@ -87,6 +87,9 @@ chaos: ## the real daemon killed 100 times, a faulty network, and two daemons st
 simulate: ## N random histories of people, faults and daemons; a failing seed is printed and reproduces
 	$(GO) test -count=1 -timeout 30m -v -run "TestHistories|TestDeterminism" ./reconciler/simulation -histories=$(N) $(SEEDS)
 	@mkdir -p bin && echo "simulation: $(N) histories" >>bin/ran
+
+mutants: ## the program broken on purpose, one line at a time, and what catches it; half an hour and more
+	.ci/mutants -n $(N)
 
 reverts: ## reverts in a thousand random histories, against native git revert
 	$(GO) test -count=1 -timeout 10m -run '^TestRevertIsThatOfGit$$' -v ./gitstore -reverts 1000

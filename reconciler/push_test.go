@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -27,5 +28,27 @@ func TestClaimAgesByTheSlowestClock(t *testing.T) {
 		p := &pass{environment: &environment{r: r, claimed: now}, st: newState()}
 		p.st.journal.Owner = "me"
 		require.Equal(t, c.holds, p.holds(c.later), name)
+	}
+}
+
+// fixed is a clock that stands still.
+type fixed time.Time
+
+func (f fixed) Now() time.Time                           { return time.Time(f) }
+func (fixed) Sleep(context.Context, time.Duration) error { return nil }
+
+func TestAClaimEndsAfterAMargin(t *testing.T) {
+	t.Parallel()
+	deadline := time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+	for after, mine := range map[time.Duration]bool{0: false, claimMargin - 1: false, claimMargin: true} {
+		r := &Reconciler{c: Config{ClaimFor: time.Minute, RequestTimeout: time.Second, Owner: "me", Clock: fixed(deadline.Add(after))}}
+		p := &pass{environment: &environment{r: r}, st: newState()}
+		p.st.journal.Owner, p.st.journal.Deadline = "somebody", deadline
+		if err := p.claim(); mine {
+			require.NoError(t, err, "%s after the deadline", after)
+			require.Equal(t, "me", p.st.journal.Owner)
+		} else {
+			require.ErrorIs(t, err, ErrStandBack, "%s after the deadline", after)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package simulation
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ var (
 	histories = flag.Int("histories", 200, "how many random histories to run")
 	from      = flag.Uint64("from", 1, "the first seed")
 	equal     = flag.Int("equal", 20, "how many seeds must tell the same story twice")
+	first     = flag.Bool("first", false, "stop at the first history that breaks a promise, and tell which one it was: see mutants/")
 	noShrink  = flag.Bool("raw", false, "with -seed: print the whole story instead of the shrunk one")
 	seed      = flag.Uint64("seed", 0, "run this seed alone, shrink it if it fails, and print its trace")
 )
@@ -76,13 +78,15 @@ func TestHistories(t *testing.T) {
 	}
 	seeds := make(chan uint64)
 	var mu sync.Mutex
-	stat, broken := map[string]int{}, map[uint64]error{}
+	stat, broken, over := map[string]int{}, map[uint64]error{}, false
+	done := func() bool { mu.Lock(); defer mu.Unlock(); return over }
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
 			for s := range seeds {
-				w := run(newTape(s), false)
+				w := attempt(s)
 				mu.Lock()
+				over = over || *first && w.failure != nil
 				for k, n := range w.stat {
 					stat[k] += n
 				}
@@ -93,12 +97,18 @@ func TestHistories(t *testing.T) {
 			}
 		})
 	}
-	for i := range *histories {
+	for i := 0; i < *histories && !done(); i++ {
 		seeds <- *from + uint64(i)
 	}
 	close(seeds)
 	wg.Wait()
 	t.Logf("%d histories from seed %d: %v", *histories, *from, stat)
+	if *first {
+		if all := slices.Sorted(maps.Keys(broken)); len(all) > 0 { // every seed before it has run to its end
+			t.Fatalf("caught by history %d: %v", all[0]-*from+1, broken[all[0]])
+		}
+		return
+	}
 	if *histories >= 2000 {
 		for _, what := range mustReach {
 			require.NotZero(t, stat[what], "no history reached %q: what they do not do, they do not prove", what)
@@ -107,6 +117,18 @@ func TestHistories(t *testing.T) {
 	for _, s := range slices.Sorted(maps.Keys(broken)) {
 		t.Errorf("seed %d: %v\n  reproduce: go test ./reconciler/simulation -run TestHistories -seed %d", s, broken[s], s)
 	}
+}
+
+// attempt runs one seed. With -first, a program that panics has broken a promise too.
+func attempt(seed uint64) (w *world) {
+	if *first {
+		defer func() {
+			if r := recover(); r != nil {
+				w = &world{failure: fmt.Errorf("it panics: %v", r)}
+			}
+		}()
+	}
+	return run(newTape(seed), false)
 }
 
 // tell runs one seed, and shrinks and prints its story if it fails.
