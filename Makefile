@@ -19,7 +19,7 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOSEC = $(GO) run github.com/securego/gosec/v2/cmd/gosec@v2.30.0
 # A server that only tests start, on the loopback interface.
 STANDINS = -exclude-dir=githubtest
-PURE = ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
+PURE = ./reconciler/command ./reconciler/credential ./reconciler/diff ./reconciler/files ./reconciler/merge ./reconciler/plan ./reconciler/report ./reconciler/rules ./vendors/resource
 
 .PHONY: build play test deps lint unit cover fuzz simulate mutants reverts e2e bench clean chaos vulncheck
 
@@ -73,7 +73,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	@echo "fuzzing: every target for $(FUZZTIME)" >>bin/ran
 
 unit:
-	@.ci/gotest -race -shuffle=on -timeout 15m ./...
+	@.ci/gotest -race -shuffle=on -timeout 30m ./...
 	@echo "go test -race -shuffle=on ./... ($$(grep -cE '^ok ' bin/test.log) packages, $$(grep -cE '^--- PASS' bin/test.log) tests)" >>bin/ran
 
 e2e: ## the stories on real servers: git over HTTP and Prometheus
