@@ -1,6 +1,8 @@
 package reconciler_test
 
 import (
+	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -269,4 +271,44 @@ func TestBrokenRulesStopEverythingButRemembering(t *testing.T) {
 	l.pass()
 	l.live("R", "a=2")
 	require.Equal(t, reconciler.Record, l.verdict("Q"))
+}
+
+// meddled is a platform on which somebody does something right after each write.
+type meddled struct {
+	reconciler.Platform
+	then func(resource.Change)
+}
+
+func (m meddled) Apply(ctx context.Context, c resource.Change) (resource.Resource, error) {
+	got, err := m.Platform.Apply(ctx, c)
+	m.then(c)
+	return got, err
+}
+
+func TestUndoLeavesWhatAPersonChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	o := mem.Options{Check: func(stored map[resource.Key]resource.Spec) error {
+		if stored[key("Q")]["a"] == "vbad" {
+			return errBroken{}
+		}
+		return nil
+	}}
+	l := newLoop(t, o, "Q: a=1", "R: a=1")
+	var order []resource.Key
+	l.env.Platform = meddled{l.env.Platform, func(c resource.Change) {
+		order = append(order, c.Key())
+		if c.Key() == key("R") && c.After.Spec["a"] == "v2" {
+			l.hand("R", "a=mine")
+		}
+	}}
+	l.restart()
+	l.commit(map[string]string{"Q": "a=bad", "R": "a=2"})
+	l.pass()
+	require.True(t, l.last.Deployments[0].Undone)
+	require.Equal(t, []resource.Key{key("R")}, l.last.Deployments[0].Left)
+	l.live("Q", "a=1")
+	l.live("R", "a=mine")
+	done, undone := order[:2], slices.Clone(order[2:])
+	slices.Reverse(undone)
+	require.Equal(t, done, undone, "what refers to something else goes first when it was made last")
 }
