@@ -1,3 +1,5 @@
+// Package simulation runs the reconciler whole, in virtual time, through random histories of people, platforms, servers and
+// crashes, and checks the promises from outside. Package loop below it does so in a narrower world.
 package simulation
 
 import (
