@@ -38,8 +38,8 @@ const (
 // it is refused, also a package that has no row.
 var rows = []row{
 	{pkg: "cmd/driftback", may: "reconciler reconciler/* gitstore gitstore/forge gitstore/forge/* metrics vendors vendors/all vendors/resource vendors/genesyscloud/simulator vendors/genesyscloud/simulator/demo", tests: "gitstore/forge/github/githubtest", never: []string{goGit}},
-	{pkg: "reconciler/simulation", may: "reconciler reconciler/* gitstore gitstore/forge gitstore/forge/local vendors vendors/mem vendors/resource"},
 	{pkg: "reconciler/simulation/loop", may: "reconciler reconciler/* gitstore gitstore/forge gitstore/forge/local vendors vendors/mem vendors/resource"},
+	{pkg: "reconciler/simulation", may: "reconciler reconciler/* gitstore gitstore/forge gitstore/forge/local vendors vendors/mem vendors/resource"},
 	{pkg: "reconciler", may: "reconciler/report reconciler/plan reconciler/merge reconciler/files reconciler/diff reconciler/credential reconciler/rules reconciler/command gitstore gitstore/forge metrics vendors vendors/resource",
 		tests: "vendors/mem gitstore/forge/local gitstore/forge/forgetest", never: []string{"net/http", goGit, promPath}},
 	{pkg: "reconciler/report", may: "reconciler/plan reconciler/merge reconciler/files reconciler/diff vendors/resource", never: pure},
