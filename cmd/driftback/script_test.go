@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,11 +11,27 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
-// TestMain lets the stories run the program by its name.
+// TestMain lets the stories run the program by its name, and fails when a goroutine outlives the tests.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"driftback": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"driftback": main})
+}
+
+// leakChecked are tests whose goroutines must have ended when they have.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // The stories in testdata/script. Those that begin with "readme" run the README's
