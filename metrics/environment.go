@@ -96,6 +96,14 @@ func (m *Metrics) Fights(env string, n int) {
 	m.fights.WithLabelValues(env).Set(float64(n))
 }
 
+// Operational sets how many objects run otherwise than Git says, by kind. Kinds that are not named disappear.
+func (m *Metrics) Operational(env string, byKind map[string]int) {
+	if m == nil {
+		return
+	}
+	replace(m.operational, env, counted(byKind))
+}
+
 // Suspended sets whether the environment is suspended.
 func (m *Metrics) Suspended(env string, suspended bool) {
 	if m == nil {
@@ -132,7 +140,7 @@ func (m *Metrics) Forget(env string) {
 	labels := prometheus.Labels{"environment": env}
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
 		m.drifted, m.oldestDrift, m.lastReconcile, m.phaseSeconds, m.reconciles, m.deployments, m.rollbacks,
-		m.pulls, m.conflicts, m.held, m.fights, m.suspended, m.pending, m.applied,
+		m.pulls, m.conflicts, m.held, m.fights, m.operational, m.suspended, m.pending, m.applied,
 	} {
 		v.DeletePartialMatch(labels)
 	}

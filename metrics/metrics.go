@@ -33,6 +33,7 @@ type Metrics struct {
 	githubRequests *prometheus.CounterVec
 	githubLeft     *prometheus.GaugeVec
 	webhooks       *prometheus.CounterVec
+	operational    *prometheus.GaugeVec
 	suspended      *prometheus.GaugeVec
 	pending        *prometheus.GaugeVec
 	applied        *prometheus.GaugeVec
@@ -57,6 +58,7 @@ func New(reg prometheus.Registerer) *Metrics {
 		conflicts:      f.gauges("conflicts", "Objects frozen until people decide.", env),
 		held:           f.gauges("held_objects", "Objects whose deployment waits for people, by what holds it.", env, "gate"),
 		fights:         f.gauges("fights", "Objects that are left alone because somebody else keeps changing them back.", env),
+		operational:    f.gauges("operational_objects", "Objects whose operational fields run otherwise than Git says: told, and not deployed.", env, "kind"),
 		vendorRequests: f.counters("vendor_api_requests_total", "Requests to platforms.", "vendor", "operation", "code"),
 		githubRequests: f.counters("github_api_requests_total", "Requests to GitHub.", "method", "code"),
 		githubLeft:     f.gauges("github_rate_limit_remaining", "Requests that GitHub still takes until the quota is renewed.", "resource"),

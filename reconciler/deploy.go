@@ -291,7 +291,7 @@ func (p *pass) takeRead(now *resource.Snapshot, changes []resource.Change) {
 	for _, k := range touched(changes) {
 		r, err := now.Resource(k)
 		r = p.likeSide(r, of[k]...)
-		if err != nil || r == nil && !now.Covers(k) || !ours[k][hashAt(r, k)] {
+		if err != nil || r == nil && !now.Covers(k) || !ours[k][hashAt(r, k)] && !p.asCreated(r, of[k]) {
 			p.unknown(k, "changed while it was being deployed")
 			p.report.Again = time.Millisecond
 			continue

@@ -49,7 +49,7 @@ func (p *pass) noteFights(changes []resource.Change) {
 	base := p.baseNow()
 	var next map[resource.Key]fight
 	for _, k := range touched(changes) {
-		if p.seen.Hash(k) == base.Hash(k) {
+		if p.alike(k, p.seen, base) {
 			continue // nobody else wrote it since we did
 		}
 		if next == nil {

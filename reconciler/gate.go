@@ -226,6 +226,9 @@ func (p *pass) changes(items []Item) ([]resource.Change, error) {
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", it.Key, err)
 		}
+		if before != nil && after != nil && from != it.Key { // what is left alone stands under the old name
+			after.Spec = p.rules.Restore(it.Key, after.Spec, before.Spec)
+		}
 		out = append(out, resource.Change{Before: before, After: after})
 	}
 	return out, nil

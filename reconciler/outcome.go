@@ -26,6 +26,9 @@ type Report struct {
 	Conflicts  int `json:"conflicts"`
 	Fights     int `json:"fights,omitempty"` // objects that are left alone because somebody else keeps changing them back
 
+	// Operational are the fields that run otherwise than Git says, and are not deployed.
+	Operational []Operational `json:"operational,omitempty"`
+
 	Items       []Item       `json:"items,omitempty"`     // what the sides do not agree on after the pass
 	Plan        plan.Plan    `json:"plan,omitzero"`       // what was, or would be, deployed
 	PlanID      string       `json:"planId,omitempty"`    // names the plan, for an override of the guards

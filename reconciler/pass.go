@@ -163,6 +163,9 @@ func (p *pass) decideAndDo(ctx context.Context) (asked bool, err error) {
 	}
 	p.report.Items = d.Items
 	p.noteRest(d)
+	if err := p.noteOperational(); err != nil {
+		return false, err
+	}
 	if err := p.propose(ctx, d); err != nil {
 		return false, err
 	}
@@ -271,7 +274,9 @@ func firstLine(s string) string {
 // rulesFile holds the content rules that reviewers own. It is read from the tracked branch only.
 const rulesFile = "driftback.rules.yaml"
 
+// loadRules reads it. Operational fields are left alone with and without one.
 func (p *pass) loadRules() error {
+	p.rules = rules.Rules{}.WithSchemas(p.schemas).WithOperational(p.kinds)
 	f, ok, err := p.store.File(p.head, path.Join(p.Path, rulesFile))
 	if err != nil || !ok {
 		return err
@@ -279,7 +284,7 @@ func (p *pass) loadRules() error {
 	b, err := p.store.Blob(f.ID, 1<<20)
 	if err == nil {
 		p.rules, err = rules.Parse(b)
-		p.rules = p.rules.WithSchemas(p.schemas)
+		p.rules = p.rules.WithSchemas(p.schemas).WithOperational(p.kinds)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", rulesFile, err)

@@ -234,6 +234,8 @@ func (p *pass) plannedObject(v *preview, k resource.Key, it Item) (report.Planne
 		v.text.Incomplete = "not everything that this changes could be read from the platform"
 	case p.rules.Ignored(k):
 		o.Instead = "ignored by " + rulesFile
+	case hashAt(before, k) != hashAt(want, k):
+		o.Instead = "left alone: these fields are operational, or ignored by " + rulesFile
 	default:
 		o.Instead = "is so already"
 	}

@@ -35,6 +35,11 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 	}
 	m.Drifted(env, drift, r.OldestDrift)
 	m.Conflicts(env, r.Conflicts)
+	operational := map[string]int{}
+	for _, o := range r.Operational {
+		operational[string(o.Key.Kind)]++
+	}
+	m.Operational(env, operational)
 	if r.Halt == nil {
 		m.Held(env, heldBy(r))
 		m.Fights(env, r.Fights)

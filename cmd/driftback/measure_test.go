@@ -26,18 +26,20 @@ func TestFailedPassKeepsWhatWasKnown(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	m := metrics.New(reg)
 	drift := reconciler.Item{Key: resource.Key{Kind: "file", Name: "a"}, Verdict: reconciler.Record, Base: resource.Hash{1}, Live: resource.Hash{2}}
-	observeReport(m, reconciler.Report{Environment: "prod", Started: time.Unix(100, 0), Items: []reconciler.Item{drift}})
+	observeReport(m, reconciler.Report{Environment: "prod", Started: time.Unix(100, 0), Items: []reconciler.Item{drift}, Operational: []reconciler.Operational{{Key: drift.Key}}})
 	series := func(name string) int {
 		n, err := testutil.GatherAndCount(reg, name)
 		require.NoError(t, err)
 		return n
 	}
 	require.Equal(t, 1, series("driftback_drifted_objects"))
+	require.Equal(t, 1, series("driftback_operational_objects"))
 	require.Zero(t, series("driftback_deployments_total"))
 	observeReport(m, reconciler.Report{Environment: "prod", Err: io.EOF, Deployments: []reconciler.Deployment{{ID: "1", Commit: "c"}}})
 	require.Equal(t, 1, series("driftback_drifted_objects"))
 	require.Equal(t, 1, series("driftback_deployments_total"))
 	observeReport(m, reconciler.Report{Environment: "prod"})
+	require.Zero(t, series("driftback_operational_objects"))
 	require.Zero(t, series("driftback_drifted_objects"))
 }
 

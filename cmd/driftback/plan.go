@@ -53,6 +53,9 @@ func (c *cli) printPlan(r reconciler.Report) error {
 	if r.Halt != nil {
 		more["halt"] = r.Halt
 	}
+	if len(r.Operational) > 0 {
+		more["operational"] = r.Operational
+	}
 	if len(r.Unknown) > 0 {
 		more["unknown"] = r.Unknown
 	}
@@ -60,6 +63,7 @@ func (c *cli) printPlan(r reconciler.Report) error {
 		if r.Conflicts > 0 {
 			fmt.Fprintf(w, "  %s for people to decide; driftback drift show %s shows them\n", plural(r.Conflicts, "conflict"), r.Environment)
 		}
+		writeOperational(w, r.Operational)
 		writeTroubles(w, "held", r.Held)
 		writeTroubles(w, "unknown", r.Unknown)
 		if r.Halt != nil {

@@ -153,10 +153,24 @@ func writePass(w io.Writer, r reconciler.Report) {
 	for _, p := range r.Pulls {
 		fmt.Fprintf(w, "  pull request #%d: %s\n", p.Number, printable(p.Title))
 	}
+	writeOperational(w, r.Operational)
 	writeTroubles(w, "held", r.Held)
 	writeTroubles(w, "unknown", r.Unknown)
 	if r.Halt != nil {
 		fmt.Fprintf(w, "  halted: %s\n", printable(r.Halt.Reason))
+	}
+}
+
+// writeOperational tells what runs otherwise than Git says: fields that driftback observes and does not deploy.
+func writeOperational(w io.Writer, all []reconciler.Operational) {
+	const most = 10
+	for _, o := range all[:min(len(all), most)] {
+		for _, f := range o.Fields {
+			fmt.Fprintf(w, "  operational %s: %s\n", printable(o.Key.String()), printable(f.String()))
+		}
+	}
+	if n := len(all) - most; n > 0 {
+		fmt.Fprintf(w, "  operational fields of %s more\n", plural(n, "object"))
 	}
 }
 

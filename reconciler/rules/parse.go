@@ -39,6 +39,7 @@ func (e *Error) Error() string {
 type file struct {
 	Ignore  []entry `yaml:"ignore"`
 	Protect []glob  `yaml:"protect"`
+	Manage  []entry `yaml:"manage"`
 }
 
 type entry struct {
@@ -57,6 +58,9 @@ type entry struct {
 //	    fields: [description, "members[].ring"]
 //	  - kinds: [user]                   # no fields: the whole object
 //	protect: ["queue/Emergency", "ivr/**"]
+//	manage:                             # operational fields that are deployed as any other
+//	  - kinds: [campaign]
+//	    fields: [campaignStatus]        # no fields: all operational ones
 func Parse(data []byte) (Rules, error) {
 	if len(data) > MaxSize {
 		return Rules{}, &Error{Cause: fmt.Sprintf("%d bytes are more than the %d that rules may have", len(data), MaxSize)}
@@ -91,18 +95,9 @@ func Parse(data []byte) (Rules, error) {
 func (f file) compile() (Rules, error) {
 	var r Rules
 	for _, e := range f.Ignore {
-		if len(e.Objects) == 0 && len(e.Kinds) == 0 {
-			return Rules{}, at(e.at, "an ignore rule needs objects or kinds; to mean all objects, say objects: [\"**\"]")
-		}
-		if e.listed && len(e.Fields) == 0 {
-			return Rules{}, at(e.at, "an empty list of fields; to ignore whole objects, leave fields out")
-		}
-		i := ignore{}
-		for _, g := range e.Objects {
-			i.objects = append(i.objects, string(g))
-		}
-		for _, k := range e.Kinds {
-			i.kinds = append(i.kinds, resource.Kind(k))
+		i, err := e.objects("an ignore rule", "to ignore whole objects")
+		if err != nil {
+			return Rules{}, err
 		}
 		for _, p := range e.Fields {
 			if i.fields == nil {
@@ -114,10 +109,39 @@ func (f file) compile() (Rules, error) {
 		}
 		r.ignore = append(r.ignore, i)
 	}
+	for _, e := range f.Manage {
+		i, err := e.objects("a manage rule", "to manage all operational fields")
+		if err != nil {
+			return Rules{}, err
+		}
+		m := manage{ignore: i}
+		for _, p := range e.Fields {
+			m.paths = append(m.paths, string(p))
+		}
+		r.manage = append(r.manage, m)
+	}
 	for _, g := range f.Protect {
 		r.protect = append(r.protect, string(g))
 	}
 	return r, nil
+}
+
+// objects compiles which objects an entry is about. What it is called, and what leaving fields out is for, is for the error.
+func (e entry) objects(name, all string) (ignore, error) {
+	if len(e.Objects) == 0 && len(e.Kinds) == 0 {
+		return ignore{}, at(e.at, name+" needs objects or kinds; to mean all objects, say objects: [\"**\"]")
+	}
+	if e.listed && len(e.Fields) == 0 {
+		return ignore{}, at(e.at, "an empty list of fields; "+all+", leave fields out")
+	}
+	i := ignore{}
+	for _, g := range e.Objects {
+		i.objects = append(i.objects, string(g))
+	}
+	for _, k := range e.Kinds {
+		i.kinds = append(i.kinds, resource.Kind(k))
+	}
+	return i, nil
 }
 
 // UnmarshalYAML notes where the entry stands and whether it lists fields.
