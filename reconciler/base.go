@@ -28,6 +28,7 @@ func (p *pass) setBase(k resource.Key, r *resource.Resource) {
 	}
 	p.baseUp[k] = r
 	delete(p.st.seen.Born, k)
+	delete(p.st.decisions.Reverted, k)
 }
 
 // setBaseNow is setBase with a value that live may never have had: what live was until now is
@@ -405,6 +406,7 @@ func (p *pass) revert(keys map[resource.Key]resource.Hash) error {
 			return fmt.Errorf("revert %s: %w", k, err)
 		}
 		p.setBase(k, r)
+		p.noteReverted(k)
 		delete(p.st.decisions.Silenced, k)
 		delete(p.st.decisions.Accepted, k)
 	}

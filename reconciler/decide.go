@@ -39,6 +39,8 @@ type Item struct {
 	Conflicts []merge.Conflict `json:"-"`
 	// Partner is the other key where this object was renamed: one of the two vanishes, the other appears.
 	Partner resource.Key `json:"partner,omitzero"`
+	// Enforced is set where Deploy takes back what was changed on the platform alone, because the mode is enforce.
+	Enforced bool `json:"-"`
 	// Reviewed is false where After holds text that was merged line by line and that nobody has seen.
 	Reviewed bool `json:"reviewed"`
 }
@@ -135,6 +137,7 @@ func (d *decider) object(k resource.Key, h sides) (Item, error) {
 		return it, nil
 	case w == b:
 		if d.o.Enforce {
+			it.Enforced = true
 			return d.deploy(it)
 		}
 		it.Verdict = Record

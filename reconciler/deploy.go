@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 // deploy carries a plan out: intent, change by change, activation, verification,
 // outcome. Intent and outcome are one push each; whatever happens between them is
 // found again by reading.
-func (p *pass) deploy(ctx context.Context, g gated) error {
+func (p *pass) deploy(ctx context.Context, g gated, d Decision) error {
 	w := work{changes: stepChanges(g.plan), want: map[resource.Key]*resource.Resource{}}
 	for _, k := range touched(w.changes) {
 		r, err := p.want.snapshot().Resource(k)
@@ -29,7 +30,7 @@ func (p *pass) deploy(ctx context.Context, g gated) error {
 	}
 	j := &p.st.journal
 	j.ID, j.Phase, j.Commit, j.Started = deploymentID(p.head, p.start), phaseIntent, p.head, p.start.UTC()
-	j.Trigger, j.Cause, j.Steps = "merge", "", nil
+	j.Trigger, j.Cause, j.Steps = p.trigger(d, w.changes), "", nil
 	p.st.decisions.Override = nil // it was for this plan, once
 	bodies := gitstore.Edit{}
 	for i, c := range w.changes {
@@ -226,7 +227,7 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 	if cause != "" {
 		state = "failure"
 	}
-	id, commit, steps := j.ID, j.Commit, len(changes)
+	id, commit, steps, trigger := j.ID, j.Commit, len(changes), cmp.Or(j.Trigger, TriggerMerge)
 	p.noteDeployed(id, commit, cause)
 	*j = journal{Owner: j.Owner, Deadline: j.Deadline}
 	ups, live, err := p.liveUpdate(fmt.Sprintf("deployment %s of %.10s: %s", id, commit, state))
@@ -242,7 +243,7 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 	}
 	p.live = live
 	h, _ := p.st.decisions.hold(id)
-	p.report.Deployments = append(p.report.Deployments, Deployment{ID: id, Commit: commit.String(), Changes: steps, Undone: cause != "", Cause: cause, NewIDs: h.NewIDs, Left: h.Left})
+	p.report.Deployments = append(p.report.Deployments, Deployment{ID: id, Commit: commit.String(), Trigger: trigger, Changes: steps, Undone: cause != "", Cause: cause, NewIDs: h.NewIDs, Left: h.Left})
 	return nil
 }
 

@@ -63,11 +63,12 @@ type Trouble struct {
 
 // A Deployment is one that this pass carried out or finished.
 type Deployment struct {
-	ID      string `json:"id"`
-	Commit  string `json:"commit"`
-	Changes int    `json:"changes"`
-	Undone  bool   `json:"undone,omitempty"`
-	Cause   string `json:"cause,omitempty"`
+	ID      string  `json:"id"`
+	Commit  string  `json:"commit"`
+	Trigger Trigger `json:"trigger"`
+	Changes int     `json:"changes"`
+	Undone  bool    `json:"undone,omitempty"`
+	Cause   string  `json:"cause,omitempty"`
 	// NewIDs are the platform's ids of objects that undoing had to create anew, Left what it could not put back.
 	NewIDs map[resource.Key]string `json:"newIds,omitempty"`
 	Left   []resource.Key          `json:"left,omitempty"`

@@ -154,7 +154,7 @@ func (p *pass) decideAndDo(ctx context.Context) (asked bool, err error) {
 		return false, err
 	}
 	if len(g.plan.Steps) > 0 && !p.dry {
-		if err := p.deploy(ctx, g); err != nil {
+		if err := p.deploy(ctx, g, d); err != nil {
 			return false, err
 		}
 		if d, err = p.decide(); err != nil {

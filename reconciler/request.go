@@ -204,6 +204,7 @@ func (p *pass) expire() {
 		return gone(k, i.Hash) || !i.Until.IsZero() && p.start.After(i.Until)
 	})
 	maps.DeleteFunc(d.Secrets, func(k resource.Key, h resource.Hash) bool { return p.want.snapshot().Hash(k) != h })
+	maps.DeleteFunc(d.Reverted, func(k resource.Key, h resource.Hash) bool { return p.want.snapshot().Hash(k) != h })
 	if d.Override != nil && p.start.After(d.Override.Until) {
 		d.Override = nil
 	}

@@ -133,7 +133,9 @@ type decisions struct {
 	Accepted  map[resource.Key]resource.Hash `json:"accepted,omitempty"` // live values to be merged into Git
 	// Secrets are objects whose secrets are to be written, with what Git wants of them.
 	Secrets map[resource.Key]resource.Hash `json:"secrets,omitempty"`
-	Waits   map[int]wait                   `json:"waits,omitempty"` // by pull request: what it changes is not deployed
+	// Reverted are objects of which people asked to take back what live has, with what Git wants of them, until that is written.
+	Reverted map[resource.Key]resource.Hash `json:"reverted,omitempty"`
+	Waits    map[int]wait                   `json:"waits,omitempty"` // by pull request: what it changes is not deployed
 }
 
 type suspension struct {
@@ -203,7 +205,7 @@ type journal struct {
 	ID      string        `json:"id,omitempty"`
 	Phase   phase         `json:"phase,omitempty"`
 	Commit  gitstore.ID   `json:"commit,omitzero"`
-	Trigger string        `json:"trigger,omitempty"`
+	Trigger Trigger       `json:"trigger,omitempty"`
 	Started time.Time     `json:"started,omitzero"`
 	Cause   string        `json:"cause,omitempty"` // why it is being undone
 	Steps   []journalStep `json:"steps,omitempty"`
@@ -297,7 +299,7 @@ func marshal(v any) []byte {
 }
 
 func (d decisions) empty() bool {
-	return d.Suspended == nil && d.Halt == nil && d.Override == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted)+len(d.Secrets)+len(d.Waits) == 0
+	return d.Suspended == nil && d.Halt == nil && d.Override == nil && len(d.Silenced)+len(d.Ignored)+len(d.Holds)+len(d.Accepted)+len(d.Secrets)+len(d.Reverted)+len(d.Waits) == 0
 }
 
 func (j journal) empty() bool { return j.Owner == "" && j.Phase == phaseIdle }
@@ -306,6 +308,7 @@ func (s *state) clone() *state {
 	c := *s
 	c.requests = maps.Clone(s.requests)
 	c.decisions.Silenced = maps.Clone(s.decisions.Silenced)
+	c.decisions.Reverted = maps.Clone(s.decisions.Reverted)
 	c.decisions.Ignored = maps.Clone(s.decisions.Ignored)
 	c.decisions.Accepted = maps.Clone(s.decisions.Accepted)
 	c.decisions.Secrets = maps.Clone(s.decisions.Secrets)

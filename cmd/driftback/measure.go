@@ -21,7 +21,7 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 			outcome = "undone"
 			m.RolledBack(env, "failure")
 		}
-		m.Deployed(env, outcome, trigger(d))
+		m.Deployed(env, outcome, string(d.Trigger))
 	}
 	if r.Halt != nil {
 		m.Held(env, map[string]int{"halt": r.Observed})
@@ -75,13 +75,6 @@ func ending(r reconciler.Report) string {
 		return "error"
 	}
 	return "success"
-}
-
-func trigger(d reconciler.Deployment) string {
-	if d.Commit == "" {
-		return "enforce"
-	}
-	return "merge"
 }
 
 // driftChange names what was done by hand, judged against what both sides last had.
