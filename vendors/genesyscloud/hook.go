@@ -227,13 +227,16 @@ func (h hooks) createIntegration(ctx context.Context, c *rest.Client, body rest.
 		return "", err
 	}
 	id := text(made, "id")
+	if text(made, "name") == text(body, "name") {
+		return id, nil
+	}
 	at := one("/api/v2/integrations", id) + "/config/current"
-	config, err := h.soon(ctx, c, at) // also for the engine, which reads it next
-	if err != nil || text(made, "name") == text(body, "name") {
+	config, err := h.soon(ctx, c, at)
+	if err != nil {
 		return id, err
 	}
 	config["name"] = body["name"]
-	_, err = send(ctx, c, http.MethodPut, at, without(config, "id", "selfUri"))
+	_, err = again(ctx, c, http.MethodPut, at, without(config, "id", "selfUri"))
 	return id, err
 }
 

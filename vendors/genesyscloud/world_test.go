@@ -17,8 +17,9 @@ import (
 
 // A clock is the time of a test: only Sleep moves it.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu      sync.Mutex
+	now     time.Time
+	onSleep func(time.Duration) // called before each sleep
 }
 
 func newClock() *clock { return &clock{now: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)} }
@@ -30,6 +31,9 @@ func (c *clock) Now() time.Time {
 }
 
 func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
+	if c.onSleep != nil {
+		c.onSleep(d)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -47,11 +47,17 @@ func (d *Driver) apply(ctx context.Context, c resource.Change) (resource.Resourc
 			return resource.Resource{}, err
 		}
 	}
+	if c.Action() != resource.Create {
+		d.sure(c.Key())
+	}
 	err := w.make(ctx)
 	for try := 1; try < maxApply && lost(err) && ctx.Err() == nil; try++ {
 		// Nobody knows whether it was written. It is looked at again, once a stale reading is no longer to be feared.
-		if ended := d.o.Clock.Sleep(ctx, max(k.Settle, d.c.backoff(try))); ended != nil {
-			return resource.Resource{}, errors.Join(err, ended)
+		// A creation waits when it looks, and no longer than it must.
+		if _, doubted := d.doubted(w.Key()); !doubted {
+			if ended := d.wait(ctx, max(k.Settle, d.c.backoff(try))); ended != nil {
+				return resource.Resource{}, errors.Join(err, ended)
+			}
 		}
 		again := w.make(ctx)
 		if errors.Is(again, vendors.ErrConflict) && errors.Is(err, errHalf) {
@@ -62,6 +68,7 @@ func (d *Driver) apply(ctx context.Context, c resource.Change) (resource.Resourc
 	if err != nil {
 		return resource.Resource{}, err
 	}
+	d.sure(c.Key())
 	return w.stored(), nil
 }
 
@@ -70,7 +77,7 @@ const maxApply = 3
 
 // make compares and writes.
 func (w *change) make(ctx context.Context) error {
-	w.live = nil
+	w.live, w.adopted = nil, false
 	done, err := w.compare(ctx)
 	if err != nil || done {
 		return err
@@ -156,6 +163,8 @@ type change struct {
 	after  resource.Spec // normal, without secrets
 	secret bool          // After has some
 	live   *object       // under Change.Key; after a write, what came out
+	// adopted says that live is what a creation has made whose answer was lost.
+	adopted bool
 }
 
 // compare finds what is live and reports whether that is the change's outcome already; ErrConflict where it is neither that
@@ -163,6 +172,17 @@ type change struct {
 func (w *change) compare(ctx context.Context) (done bool, err error) {
 	if w.Action() == resource.Rename {
 		return w.compareRename(ctx)
+	}
+	if x, doubted := w.d.doubted(w.Key()); doubted && w.Action() == resource.Create {
+		if w.live, err = w.seek(ctx, x); err != nil || w.live == nil {
+			return false, err
+		}
+		if w.adopted = true; w.is(w.live) && !w.secret {
+			w.d.sure(w.Key())
+			w.d.written(w.k, w.live.fetched.id)
+			return true, nil
+		}
+		return false, nil
 	}
 	if w.live, err = w.d.find(ctx, w.k, w.Key(), w.Before); err != nil {
 		return false, err
@@ -271,6 +291,8 @@ func (w *change) write(ctx context.Context) error {
 	switch {
 	case w.After == nil:
 		return w.delete(ctx)
+	case w.adopted:
+		return w.adopt(ctx)
 	case w.live == nil:
 		return w.create(ctx)
 	case w.k.Style == Replace:
@@ -287,6 +309,15 @@ func (w *change) replace(ctx context.Context) error {
 	}
 	w.live = nil
 	err := w.create(ctx)
+	if x, doubted := w.d.doubted(w.After.Key); doubted && lost(err) {
+		made, looked := w.seek(ctx, x)
+		if looked != nil {
+			return fmt.Errorf("deleted, and nobody knows whether it was made anew: %w: %w", err, looked)
+		}
+		if w.live = made; made != nil {
+			return w.rest(ctx, made.fetched.id, made.o, made.spec, nil)
+		}
+	}
 	if err == nil {
 		return nil
 	}
@@ -305,5 +336,6 @@ func lost(err error) bool {
 			return false
 		}
 	}
-	return err != nil
+	var many twins
+	return err != nil && !errors.As(err, &many)
 }

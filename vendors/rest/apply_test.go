@@ -90,6 +90,23 @@ func TestLostCreationIsAdopted(t *testing.T) {
 	require.Equal(t, 2, s.requests["POST /skills"])
 }
 
+// Whoever waits for what came of a creation, and loses the claim meanwhile, writes nothing more.
+func TestLostCreationUnderALostClaim(t *testing.T) {
+	s, _, d := world(t, Options{})
+	held := true
+	s.fault = func(r *http.Request, after bool) (int, http.Header) {
+		if !after && r.Method == "POST" {
+			held = false
+			return -1, nil
+		}
+		return 0, nil
+	}
+	ctx := vendors.WithLease(t.Context(), func() bool { return held })
+	_, err := d.Apply(ctx, resource.Change{After: thing("skill", "new", resource.Spec{"level": number(1)})})
+	require.ErrorIs(t, err, vendors.ErrLease)
+	require.Equal(t, 1, s.requests["POST /skills"])
+}
+
 func TestDeletionInUseIsNoConflict(t *testing.T) {
 	_, _, d := world(t, Options{})
 	_, err := apply(t, d, thing("skill", "skill0", resource.Spec{"level": number(0)}), nil)

@@ -34,6 +34,8 @@ type Driver struct {
 	full   time.Time          // when a reading of everything began last
 	until  time.Time          // up to when changes are known
 	wrote  map[target]time.Time
+	// doubtful are creations whose answer was lost.
+	doubtful map[resource.Key]doubt
 }
 
 var (
@@ -55,7 +57,7 @@ func New(p Platform, o Options) (*Driver, error) {
 	o.MaxMissing = cmp.Or(o.MaxMissing, 100)
 	d := &Driver{
 		p: &p, o: o, c: c, kinds: compile(&p, o), by: map[resource.Kind]*kind{}, seeds: newSeeds(),
-		observing: make(chan struct{}, 1), writing: make(chan struct{}, 1), wrote: map[target]time.Time{}, bare: resource.SnapshotOf(resource.Options{}),
+		observing: make(chan struct{}, 1), writing: make(chan struct{}, 1), wrote: map[target]time.Time{}, doubtful: map[resource.Key]doubt{}, bare: resource.SnapshotOf(resource.Options{}),
 	}
 	for _, k := range d.kinds {
 		d.by[k.Kind.Kind] = k

@@ -69,20 +69,33 @@ func (w *change) document(ctx context.Context, part Part, id string, live Object
 		carry(m, old, append(slices.Clone(part.Put.Echo), part.Guard.Body))
 	} else if isMap && (part.Guard.Body != "" || len(part.Put.Echo) > 0) {
 		// A new object has a document already, with a version of its own.
-		a, err := w.d.c.Do(ctx, part.Get.request("get", w.k.vars(id), nil))
-		if err == nil {
-			var o Object
-			if err = a.JSON(&o); err == nil {
-				carry(m, o, append(slices.Clone(part.Put.Echo), part.Guard.Body))
-			}
-		}
+		o, err := w.fresh(ctx, part, id)
 		if err != nil && !errors.Is(err, ErrMissing) {
 			return err
 		}
+		carry(m, o, append(slices.Clone(part.Put.Echo), part.Guard.Body))
 	}
 	r.Repeat = part.Guard.Body != "" || r.Method == http.MethodPut
 	_, err = w.d.c.Do(ctx, r)
 	return err
+}
+
+// fresh reads the document of a new object, which the platform may not show at once.
+func (w *change) fresh(ctx context.Context, part Part, id string) (Object, error) {
+	d := w.d
+	for begun, try := d.o.Clock.Now(), 0; ; try++ {
+		a, err := d.c.Do(ctx, part.Get.request("get", w.k.vars(id), nil))
+		if err == nil {
+			var o Object
+			return o, a.JSON(&o)
+		}
+		if !errors.Is(err, ErrMissing) || d.o.Clock.Now().Sub(begun) >= w.k.Settle {
+			return nil, err
+		}
+		if err := d.wait(ctx, d.c.backoff(try)); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // carry copies what stands at the paths.

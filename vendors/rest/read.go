@@ -132,7 +132,7 @@ func (d *Driver) only(ctx context.Context, k *kind, name string, listed []fetche
 	case len(listed) == 0:
 		return nil, nil
 	case len(listed) > 1:
-		return nil, fmt.Errorf("%d objects have this name", len(listed))
+		return nil, twins(len(listed))
 	}
 	o, err := d.object(ctx, k, listed[0].id)
 	if err != nil || o == nil || o.name != name {

@@ -11,8 +11,7 @@ import (
 
 func (w *change) writer() *writer { return &writer{k: w.k, ids: w.d.x.id} }
 
-// create makes the object, whose name is free. An answer that was lost is looked for under the name: one object is adopted,
-// several stop the change.
+// create makes the object, whose name is free. Where the answer was lost, the next look finds out what came of it.
 func (w *change) create(ctx context.Context) error {
 	d, k := w.d, w.k
 	body, err := w.writer().body(resource.Create, *w.After, nil, nil)
@@ -26,15 +25,8 @@ func (w *change) create(ctx context.Context) error {
 		return err
 	}
 	id, err := w.post(ctx, body)
-	if lost(err) && ctx.Err() == nil {
-		found, looked := d.search(ctx, k, w.After.Key.Name)
-		switch {
-		case looked != nil || len(found) == 0:
-			return err
-		case len(found) > 1:
-			return fmt.Errorf("%d objects have this name now: %w", len(found), err)
-		}
-		id, err = found[0].id, nil
+	if lost(err) || err == nil { // also where it is made and lacks its parts: listings may not show it when it is tried again
+		d.doubts(w.After.Key, id)
 	}
 	if err != nil {
 		return err
@@ -59,6 +51,9 @@ func (w *change) post(ctx context.Context, body Object) (string, error) {
 	}
 	if k.Hooks.Create != nil {
 		id, err := k.Hooks.Create(ctx, d.c, body)
+		if id == "" {
+			return "", err
+		}
 		return k.compose(v.parent, id), err
 	}
 	a, err := d.c.Do(ctx, k.Create.request("create", v, body))

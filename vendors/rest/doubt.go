@@ -1,0 +1,142 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// A doubt is a creation that has not come to its end: its answer was lost, so that nobody knows whether the object is there, or
+// a part of it could not be written. Listings may not show it yet. It outlives the call of Apply, as the next one may come before the platform has settled.
+type doubt struct {
+	sent time.Time // when it was asked for last
+	id   string    // of what was made, once it is known
+}
+
+// maxDoubts bounds how many are remembered; beyond it the oldest is forgotten.
+const maxDoubts = 10_000
+
+// doubts notes that nobody knows whether there is an object with the key.
+func (d *Driver) doubts(key resource.Key, id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.doubtful[key]; !known && len(d.doubtful) >= maxDoubts {
+		oldest := key
+		for k, x := range d.doubtful {
+			if o, ok := d.doubtful[oldest]; !ok || x.sent.Before(o.sent) {
+				oldest = k
+			}
+		}
+		delete(d.doubtful, oldest)
+	}
+	d.doubtful[key] = doubt{d.o.Clock.Now(), id}
+}
+
+// sure notes that it is known what is there.
+func (d *Driver) sure(key resource.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.doubtful, key)
+}
+
+func (d *Driver) doubted(key resource.Key) (doubt, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x, ok := d.doubtful[key]
+	return x, ok
+}
+
+// Twins are objects of one name, of which nobody knows which is meant. Their number.
+type twins int
+
+func (n twins) Error() string { return fmt.Sprintf("%d objects have this name", int(n)) }
+
+// seek looks for what a creation has made whose answer was lost. That nothing is listed means that nothing is there only
+// once the kind's settle time is over: until then it waits. One object of the name is taken for what was made, several
+// stop the change, and nil says that it may be asked for again.
+func (w *change) seek(ctx context.Context, x doubt) (*object, error) {
+	d, k, key := w.d, w.k, w.After.Key
+	for {
+		left := max(k.Settle, minWait) - d.o.Clock.Now().Sub(x.sent)
+		o, listed, err := w.sought(ctx, x.id)
+		switch {
+		case err != nil || o != nil:
+			return o, err
+		case left > 0:
+			if err := d.wait(ctx, left); err != nil {
+				return nil, err
+			}
+		case listed:
+			return nil, fmt.Errorf("an object of this name is listed and cannot be read: %w", vendors.ErrConflict)
+		default:
+			d.sure(key)
+			return nil, nil
+		}
+	}
+}
+
+// sought is the object with the id, or else the one with the name. listed says that one is listed, be it readable or not.
+func (w *change) sought(ctx context.Context, id string) (o *object, listed bool, err error) {
+	d, k, name := w.d, w.k, w.After.Key.Name
+	if id != "" {
+		if o, err = d.object(ctx, k, id); err != nil || o != nil && o.name == name {
+			return o, true, err
+		}
+	}
+	all, err := d.search(ctx, k, name)
+	if err != nil {
+		return nil, false, err
+	}
+	var found []fetched
+	for _, f := range all {
+		if !d.settling(k, identOf([]byte(f.id))) || f.id == id { // else we have deleted it ourselves
+			found = append(found, f)
+		}
+	}
+	if len(found) == 0 {
+		return nil, false, nil
+	}
+	o, err = d.only(ctx, k, name, found)
+	return o, true, err
+}
+
+// wait lets time pass under a claim that holds before and after.
+func (d *Driver) wait(ctx context.Context, t time.Duration) error {
+	if err := vendors.Leased(ctx); err != nil {
+		return err
+	}
+	if err := d.o.Clock.Sleep(ctx, t); err != nil {
+		return err
+	}
+	return vendors.Leased(ctx)
+}
+
+// adopt finishes what a creation has begun whose answer was lost: its parts and, where it takes several steps, the rest of
+// them. What is made in one step and is not what was sent was made by somebody else.
+func (w *change) adopt(ctx context.Context) error {
+	k, live := w.k, w.live
+	if k.Hooks.Create == nil && !resource.Equal(k.withoutParts(live.spec), k.withoutParts(w.after)) {
+		return vendors.ErrConflict
+	}
+	w.d.doubts(w.After.Key, live.fetched.id)
+	w.d.written(k, live.fetched.id)
+	if !w.secret && k.Hooks.Create == nil {
+		return w.rest(ctx, live.fetched.id, live.o, live.spec, nil)
+	}
+	return w.update(ctx)
+}
+
+// withoutParts is the spec without what is written apart.
+func (k *kind) withoutParts(spec resource.Spec) resource.Spec {
+	out := make(resource.Spec, len(spec))
+	for key, v := range spec {
+		out[key] = v
+	}
+	for _, part := range k.Parts {
+		delete(out, part.Field)
+	}
+	return out
+}
