@@ -398,7 +398,7 @@ func (p *pass) unsilence(keys map[resource.Key]resource.Hash) {
 // longer as the person saw it is left alone.
 func (p *pass) revert(keys map[resource.Key]resource.Hash) error {
 	for _, k := range slices.SortedFunc(maps.Keys(keys), resource.Key.Compare) {
-		if p.seen.Hash(k) != keys[k] || keys[k].IsZero() && !p.seen.Covers(k) {
+		if !p.stillAs(k, keys[k]) || keys[k].IsZero() && !p.seen.Covers(k) {
 			continue
 		}
 		r, err := p.seen.Resource(k)

@@ -259,7 +259,7 @@ func (p *pass) askDrift(said command.Command, c forge.Command, pull *forge.Pull)
 		}
 	}
 	for k, h := range keys {
-		if p.sees(k) && p.seen.Hash(k) != h {
+		if p.sees(k) && !p.stillAs(k, h) {
 			not[k] = "changed again since: please look at it once more"
 			delete(keys, k)
 		}

@@ -62,6 +62,41 @@ func (p *pass) alike(k resource.Key, a, b *resource.Snapshot) bool {
 	return err == nil && p.rules.Strip(k, x).Hash() == p.rules.Strip(k, y).Hash()
 }
 
+// stillAs reports whether live is what it was when people saw it with the hash h, but for what is left alone of it.
+func (p *pass) stillAs(k resource.Key, h resource.Hash) bool {
+	now := p.seen.Hash(k)
+	if now == h {
+		return true
+	}
+	if now.IsZero() || h.IsZero() || !p.rules.Touches(k) {
+		return false
+	}
+	history := liveHistory{p: p}
+	was, known, err := history.value(k, h)
+	if err != nil || !known {
+		return false
+	}
+	live, err := p.seen.Spec(k)
+	return err == nil && p.rules.Strip(k, was.Spec).Hash() == p.rules.Strip(k, live).Hash()
+}
+
+// followSilent lets what people said of a value go on for the one that differs from it in what is left alone only. What live has
+// lost since is out of these decisions already.
+func (p *pass) followSilent() {
+	d := &p.st.decisions
+	for k := range d.Silenced {
+		if now := p.seen.Hash(k); !now.IsZero() {
+			d.Silenced[k] = now
+		}
+	}
+	for k, i := range d.Ignored {
+		if now := p.seen.Hash(k); !now.IsZero() {
+			i.Hash = now
+			d.Ignored[k] = i
+		}
+	}
+}
+
 // asCreated reports whether an object is as a change created it, with operational fields of the platform's own.
 func (p *pass) asCreated(r *resource.Resource, changes []resource.Change) bool {
 	return r != nil && slices.ContainsFunc(changes, func(c resource.Change) bool {

@@ -144,3 +144,81 @@ func TestPreviewSaysThatOperationalFieldsStay(t *testing.T) {
 	l.pass()
 	require.Contains(t, l.said(pull.Number)["plan/prod"], "left alone: these fields are operational")
 }
+
+// What people said about a drifted value stays said while the queue is opened and closed.
+func TestDecisionsOutliveOperationalChanges(t *testing.T) {
+	t.Parallel()
+	begin := func() *loop {
+		l := newLoop(t, withOpen(), "Q: a=1 open=1", "R: a=1")
+		l.hand("Q", "a=2 open=2")
+		l.pass()
+		l.hand("Q", "a=2 open=3")
+		l.pass()
+		return l
+	}
+	toggled := func(l *loop) {
+		for i := range 3 {
+			l.hand("Q", fmt.Sprintf("a=2 open=%d", i+4))
+			l.pass()
+			require.Empty(t, l.pulls())
+		}
+		l.quiet()
+		l.live("Q", "a=2 open=6")
+	}
+	t.Run("closed", func(t *testing.T) {
+		l := begin()
+		_, err := l.forge.Close(ctx, l.pull().Number)
+		require.NoError(t, err)
+		l.pass()
+		toggled(l)
+		l.hand("Q", "a=3 open=6")
+		l.pass()
+		require.Len(t, l.pulls(), 1, "another value is told")
+	})
+	t.Run("ignored", func(t *testing.T) {
+		l := begin()
+		l.comment(l.pull().Number, "/drift ignore")
+		l.pass()
+		l.pass()
+		toggled(l)
+	})
+	t.Run("reverted", func(t *testing.T) {
+		l := begin()
+		l.comment(l.pull().Number, "/drift revert")
+		l.pass()
+		l.pass()
+		l.live("Q", "a=1 open=3")
+		l.quiet()
+	})
+	merged := func(l *loop) {
+		require.Empty(t, l.pulls())
+		f, ok, err := l.git.File(l.refs()[mainRef], path("Q"))
+		require.NoError(t, err)
+		require.True(t, ok)
+		b, err := l.git.Blob(f.ID, 0)
+		require.NoError(t, err)
+		require.Contains(t, string(b), "a: v2")
+		l.quiet()
+	}
+	t.Run("accepted", func(t *testing.T) {
+		l := begin()
+		l.comment(l.pull().Number, "/drift accept")
+		l.hand("Q", "a=2 open=4")
+		l.pass()
+		l.pass()
+		merged(l)
+	})
+	t.Run("accepted after it was closed", func(t *testing.T) {
+		l := begin()
+		_, err := l.forge.Close(ctx, l.pull().Number)
+		require.NoError(t, err)
+		l.pass()
+		live, there := l.platform.Get(key("Q"))
+		require.True(t, there)
+		require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoAccept, Keys: map[resource.Key]resource.Hash{key("Q"): live.Hash()}}))
+		l.hand("Q", "a=2 open=4")
+		l.pass()
+		l.pass()
+		merged(l)
+	})
+}

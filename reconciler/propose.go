@@ -236,7 +236,7 @@ func (p *pass) splitAccepted(drift []Item, theirs map[resource.Key]resource.Hash
 		if h, ok := theirs[it.Key]; ok && h == it.Live {
 			continue
 		}
-		if h, ok := p.st.decisions.Accepted[it.Key]; ok && h == it.Live {
+		if h, ok := p.st.decisions.Accepted[it.Key]; ok && (h == it.Live || p.stillAs(it.Key, h)) {
 			accepted = append(accepted, it)
 			continue
 		}

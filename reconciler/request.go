@@ -195,14 +195,14 @@ func (p *pass) trustGit() error {
 func (p *pass) expire() {
 	d := &p.st.decisions
 	gone := func(k resource.Key, h resource.Hash) bool {
-		now := p.seen.Hash(k)
-		return now != h && (!now.IsZero() || p.seen.Covers(k))
+		return !p.stillAs(k, h) && (!p.seen.Hash(k).IsZero() || p.seen.Covers(k))
 	}
 	maps.DeleteFunc(d.Silenced, gone)
 	maps.DeleteFunc(d.Accepted, gone)
 	maps.DeleteFunc(d.Ignored, func(k resource.Key, i ignored) bool {
 		return gone(k, i.Hash) || !i.Until.IsZero() && p.start.After(i.Until)
 	})
+	p.followSilent()
 	maps.DeleteFunc(d.Secrets, func(k resource.Key, h resource.Hash) bool { return p.want.snapshot().Hash(k) != h })
 	maps.DeleteFunc(d.Reverted, func(k resource.Key, h resource.Hash) bool { return p.want.snapshot().Hash(k) != h })
 	if d.Override != nil && p.start.After(d.Override.Until) {
