@@ -47,14 +47,15 @@ func (p *pass) setBaseNow(k resource.Key, r *resource.Resource) {
 // moveBase applies what people decided since the last pass: requests, the fate of our
 // pull requests (rules 3 and 5), and commits by which Git caught up with live (rule 4).
 func (p *pass) moveBase(ctx context.Context) error {
-	if err := p.answerRequests(); err != nil {
-		return err
-	}
 	if err := p.heldMerges(ctx); err != nil {
 		return err
 	}
 	inside, err := p.proposalsDecided(ctx)
 	if err != nil {
+		return err
+	}
+	// After the pull requests: who asks to revert what live says now has the last word on it.
+	if err := p.answerRequests(); err != nil {
 		return err
 	}
 	if err := p.caughtUp(inside); err != nil {

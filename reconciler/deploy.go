@@ -102,6 +102,8 @@ func (p *pass) carryOut(ctx context.Context, w work) error {
 		}
 		got, err := p.apply(ctx, c)
 		switch {
+		case errors.Is(err, vendors.ErrConflict) && p.isLike(ctx, c, c.After):
+			// done by an earlier try, whose end nobody heard of
 		case errors.Is(err, vendors.ErrConflict):
 			p.log.Info("changed meanwhile on the platform, left alone", "key", c.Key().String())
 			foreign[i] = true
@@ -262,9 +264,10 @@ func touched(changes []resource.Change) []resource.Key {
 
 // moveWritten is rule 1 for writes and undos: base becomes what was written, as Git has it;
 // an undone object keeps its base, unless a person changed it meanwhile: then what was written stays base.
+// Of what refused to be undone nobody knows whether it was ever written.
 func (p *pass) moveWritten(w work, foreign map[int]bool, cause string) {
 	for i, c := range w.changes {
-		if foreign[i] == (cause == "") {
+		if foreign[i] == (cause == "") || w.refused[i] {
 			continue
 		}
 		for _, k := range touched([]resource.Change{c}) {

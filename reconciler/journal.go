@@ -18,6 +18,7 @@ import (
 type work struct {
 	changes []resource.Change
 	want    map[resource.Key]*resource.Resource // what Git says of the changed keys, which base becomes
+	refused map[int]bool                        // steps that could not be undone, for all that the platform said
 }
 
 func deploymentID(head gitstore.ID, at time.Time) string {

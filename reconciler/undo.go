@@ -13,7 +13,7 @@ import (
 // undo applies the reverse of every change in reverse order, compare-and-set against what
 // was written. What a person changed meanwhile is left as it is.
 func (p *pass) undo(ctx context.Context, w work) error {
-	foreign := map[int]bool{}
+	foreign, refused := map[int]bool{}, map[int]bool{}
 	newIDs := map[resource.Key]string{}
 	for i, c := range slices.Backward(w.changes) {
 		if err := p.effect(ctx); err != nil {
@@ -23,10 +23,10 @@ func (p *pass) undo(ctx context.Context, w work) error {
 		switch {
 		case errors.Is(err, vendors.ErrConflict):
 			foreign[i] = true
-		case err != nil && p.lasting(ctx, err, 2*patience) && p.isAsBefore(ctx, c):
+		case err != nil && p.lasting(ctx, err, 2*patience) && p.isLike(ctx, c, c.Before):
 			// what refuses to be undone was never done
 		case err != nil && p.lasting(ctx, err, 2*patience):
-			foreign[i] = true
+			foreign[i], refused[i] = true, true
 			p.trouble = append(p.trouble, Trouble{Key: c.Key(), Kind: c.Key().Kind, Reason: "could not be undone: " + p.r.c.Redact(err.Error())})
 		case err != nil:
 			return fmt.Errorf("undo %s: %w", c.Key(), err)
@@ -45,11 +45,12 @@ func (p *pass) undo(ctx context.Context, w work) error {
 		p.trouble = append(p.trouble, Trouble{Reason: "after undoing: " + p.r.c.Redact(err.Error())})
 	}
 	p.failing = failing{}
+	w.refused = refused
 	return p.outcome(ctx, w, foreign, p.st.journal.Cause)
 }
 
-// isAsBefore reports whether everything that a change touches is as it was before it.
-func (p *pass) isAsBefore(ctx context.Context, c resource.Change) bool {
+// isLike reports whether everything that a change touches is as one side of it says.
+func (p *pass) isLike(ctx context.Context, c resource.Change, side *resource.Resource) bool {
 	keys := touched([]resource.Change{c})
 	now, err := p.Platform.Read(ctx, keys)
 	if now == nil || err != nil {
@@ -57,7 +58,7 @@ func (p *pass) isAsBefore(ctx context.Context, c resource.Change) bool {
 	}
 	for _, k := range keys {
 		r, err := now.Resource(k)
-		if err != nil || r == nil && !now.Covers(k) || hashAt(p.likeSide(r, resource.Change{Before: c.Before}), k) != hashAt(c.Before, k) {
+		if err != nil || r == nil && !now.Covers(k) || hashAt(p.likeSide(r, resource.Change{Before: side}), k) != hashAt(side, k) {
 			return false
 		}
 	}

@@ -348,10 +348,15 @@ func (c *checker) overwritten(ch resource.Change, before map[resource.Key]resour
 		if ch.Before == nil || ch.Before.Key != k || !resource.Equal(ch.Before.Spec, spec) {
 			c.w.fail("2 nothing unseen is overwritten", "%s was %s, not what was decided on", k, resource.Text(spec))
 		}
-		if who := c.writer(k, spec); who != "driftback" && !c.inLive[k][resource.Text(spec)] {
+		if who := c.writer(k, spec); who != "driftback" && !c.inLive[k][resource.Text(spec)] && !c.inGit(k, resource.Text(spec)) {
 			c.w.fail("1 nothing seen is lost", "%s = %s, typed by %s, is overwritten and not in Git", k, resource.Text(spec), who)
 		}
 	}
+}
+
+// inGit reports whether main ever said this of the object.
+func (c *checker) inGit(k resource.Key, text string) bool {
+	return slices.ContainsFunc(c.w.mains, func(m mainTip) bool { return c.w.want(m.id, c.e).text[k] == text })
 }
 
 // follows reports whether an object changed only in its references to what was renamed or deleted, as platforms see to.
@@ -447,7 +452,7 @@ func (c *checker) written(ch resource.Change, before map[resource.Key]resource.S
 	}
 	want := c.w.want(id, c.e)
 	if ch.After == nil || ch.Action() == resource.Rename {
-		if v, there := want.text[ch.Before.Key]; there {
+		if v, there := want.text[ch.Before.Key]; there || want.unknown[ch.Before.Key] {
 			c.w.fail("3 absence is not deletion", "%s is deleted while Git says %s", ch.Before.Key, v)
 		}
 	}
@@ -464,10 +469,27 @@ func (c *checker) written(ch resource.Change, before map[resource.Key]resource.S
 		was = before[ch.Before.Key]
 	}
 	for f, v := range ch.After.Spec {
-		if !resource.Equal(git[f], v) && (was == nil || !resource.Equal(was[f], v)) {
+		if !resource.Equal(git[f], v) && (was == nil || !resource.Equal(was[f], v) && !mergedSet(git[f], was[f], v)) {
 			c.w.fail("6 one path to production", "%s.%s = %v stands neither in Git nor on the platform", ch.After.Key, f, v)
 		}
 	}
+}
+
+// mergedSet reports whether a value is a set of which each element stands on one of the sides, as sets are merged.
+func mergedSet(git, live, v any) bool {
+	set, ok := v.([]any)
+	if !ok {
+		return false
+	}
+	a, _ := git.([]any)
+	b, _ := live.([]any)
+	for _, x := range set {
+		is := func(y any) bool { return resource.Equal(x, y) }
+		if !slices.ContainsFunc(a, is) && !slices.ContainsFunc(b, is) {
+			return false
+		}
+	}
+	return true
 }
 
 // ruled checks that what the rules protect or ignore is left alone.

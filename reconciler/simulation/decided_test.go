@@ -31,6 +31,9 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 			if gone && before[k] != nil {
 				continue // the object under this name is another one since
 			}
+			if f == "b" && c.ignoresB(mustParse(c.now().journal.Commit), k) {
+				continue // nobody's, by the rules
+			}
 			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || len(c.lost) > 0 {
 				continue
 			}

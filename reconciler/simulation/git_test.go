@@ -16,12 +16,13 @@ import (
 
 // tree is what some files say: each object as its value, and as the text of it. Nobody may change it.
 type tree struct {
-	spec map[resource.Key]resource.Spec
-	text map[resource.Key]string
+	spec    map[resource.Key]resource.Spec
+	text    map[resource.Key]string
+	unknown map[resource.Key]bool // files that say nothing: their objects are neither there nor gone
 }
 
 func newTree() *tree {
-	return &tree{map[resource.Key]resource.Spec{}, map[resource.Key]string{}}
+	return &tree{map[resource.Key]resource.Spec{}, map[resource.Key]string{}, map[resource.Key]bool{}}
 }
 
 func (t *tree) set(k resource.Key, s resource.Spec) {
@@ -118,6 +119,8 @@ func (w *world) want(commit gitstore.ID, e *env) *tree {
 			case m["$absent"] == true:
 				delete(out.spec, k)
 				delete(out.text, k)
+			case m["$overlay"] == true && shared[k] == nil:
+				out.unknown[k] = true // an overlay that lies on nothing is an error
 			case m["$overlay"] == true:
 				out.set(k, specOf(patched(shared[k], m)))
 			default:
