@@ -229,7 +229,7 @@ func (c *checker) mergedValue(_, now stateAt, k resource.Key, value string) bool
 			continue
 		}
 		proposed, _, ok := c.proposedIn(mustParse(m.pull.HeadID))
-		if ok && (proposed.text[k] == value || c.inLive[k][value] || value == "") {
+		if ok && proposed.text[k] == value {
 			return true
 		}
 	}
@@ -302,7 +302,7 @@ func (c *checker) stands(k resource.Key, h resource.Hash) bool {
 
 // mergedMoves is rule 3: base of what a pull request proposed, and its merge changed, is no longer what it was.
 func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
-	if c.w.rewrote > 0 {
+	if len(c.w.rewrote) > 0 {
 		return // the merge may be no part of history any more
 	}
 	for _, pr := range old.seen.Proposals {
@@ -334,7 +334,7 @@ func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
 // agreedIsBase is rule 1: what both sides say is base after a pass that read everything.
 func (c *checker) agreedIsBase(report reconciler.Report) {
 	s := c.now()
-	if len(report.Unknown) > 0 || report.Halt != nil || s.journal.Phase != "" || len(c.foreign) > 0 {
+	if len(report.Unknown) > 0 || report.Halt != nil || s.journal.Phase != "" || after(c.foreign, report.Started) {
 		return
 	}
 	head := s.seen.Head
@@ -355,6 +355,16 @@ func (c *checker) ignored(commit gitstore.ID, _ resource.Key) bool {
 	b, err := c.w.store.Blob(f.ID, 0)
 	must(err)
 	return strings.HasPrefix(string(b), "ignore")
+}
+
+// decidedOn is the commit that the daemons had decided on last at a moment.
+func (c *checker) decidedOn(at time.Time) (id gitstore.ID) {
+	for _, h := range c.heads {
+		if h.since.Before(at) {
+			id = h.id
+		}
+	}
+	return id
 }
 
 // alike reports whether two sides agree but for a field that the rules of a commit ignore.
@@ -427,7 +437,7 @@ func (c *checker) proposed(head gitstore.ID, began time.Time) {
 // notDecided is rule 4: a live value that Git has had since live has it, and moved on from, is not proposed again.
 func (c *checker) notDecided(k resource.Key, v string, began time.Time) {
 	since := c.since[k]
-	if len(c.lost) > 0 || len(c.foreign) > 0 || c.w.rewrote > 0 || c.wasDark(began) {
+	if c.lostAfter(since) || after(c.foreign, since) || after(c.w.rewrote, since) || c.wasDark(began) {
 		return
 	}
 	if c.w.renamed[k] {
@@ -436,6 +446,9 @@ func (c *checker) notDecided(k resource.Key, v string, began time.Time) {
 	for i, m := range c.w.mains {
 		if i == 0 || !m.since.After(since) || !m.since.Before(began) || c.w.want(m.id, c.e).text[k] != v || c.w.want(c.w.mains[i-1].id, c.e).text[k] == v {
 			continue
+		}
+		if last := c.decidedOn(m.since); !c.w.ancestor(last, m.id) {
+			continue // of a rewritten history, that people had to look at first
 		}
 		c.w.fail("what Git decided is not proposed again", "%s = %q is proposed, which Git said at %s and then no more; live says so since %s", k, v, m.since.Format("15:04:05"), since.Format("15:04:05"))
 	}

@@ -134,10 +134,20 @@ func (c *checker) now() *stateAt {
 	return &c.state
 }
 
+// gone reports whether the state is lost at this moment, and not rebuilt.
+func (c *checker) gone() bool { return c.now().id.IsZero() && len(c.lost) > 0 }
+
+// lostAfter reports whether the state was lost since: what it said of older things is gone with it.
+func (c *checker) lostAfter(t time.Time) bool { return after(c.lost, t) }
+
+func after(times []time.Time, t time.Time) bool {
+	return slices.ContainsFunc(times, func(x time.Time) bool { return !x.Before(t) })
+}
+
 // holds checks promise 5.
 func (c *checker) holds(owner, what string, deadline bool) {
 	j := c.now().journal
-	if c.state.id.IsZero() && len(c.lost) > 0 {
+	if c.gone() {
 		return // taken from under the owner's feet
 	}
 	if j.Owner != owner || deadline && c.w.now.After(j.Deadline) {
@@ -163,8 +173,7 @@ func (w *world) forgeWrite(owner, env, what string) {
 			e.check.holds(owner, "forge write "+what, true)
 		}
 		j := e.check.now().journal
-		holder = holder || len(e.check.lost) > 0
-		holder = holder || j.Owner == owner && !w.now.After(j.Deadline)
+		holder = holder || e.check.gone() || j.Owner == owner && !w.now.After(j.Deadline)
 	}
 	if !holder {
 		w.fail("5 one writer", "%s by %s, who holds nothing", what, owner)
@@ -283,7 +292,7 @@ func (c *checker) said(k resource.Key, want string) {
 			ok = true
 		}
 	}
-	if !ok && len(c.foreign) == 0 {
+	if !ok && !after(c.foreign, from) {
 		c.w.fail("3 absence is not deletion, and no phantom", "the live branch says %s = %q; since %s it never was", k, want, from.Format("15:04:05"))
 	}
 	c.shown[k], c.since[k] = c.w.now, c.w.now
@@ -380,7 +389,7 @@ func (c *checker) twinned(ch resource.Change) {
 // activated checks that an activation belongs to a deployment.
 func (c *checker) activated(owner string) {
 	c.holds(owner, "activation", true)
-	if p := c.now().journal.Phase; len(c.lost) == 0 && p != "intent" && p != "undo" {
+	if p := c.now().journal.Phase; !c.gone() && p != "intent" && p != "undo" {
 		c.w.fail("6 one path to production", "activation without a journalled intent")
 	}
 }
@@ -405,7 +414,7 @@ func (c *checker) permitted(ch resource.Change) {
 			last = h
 		}
 	}
-	if last.id.IsZero() || c.askedSince(last.since) || len(c.lost) > 0 {
+	if last.id.IsZero() || c.askedSince(last.since) || c.lostAfter(last.since) {
 		return
 	}
 	if ok, err := c.w.store.IsAncestor(last.id, commit); err == nil && !ok {
@@ -432,7 +441,7 @@ func (c *checker) writer(k resource.Key, spec resource.Spec) string {
 // fields of live's own may stay.
 func (c *checker) written(ch resource.Change, before map[resource.Key]resource.Spec) {
 	j := c.now().journal
-	if c.state.id.IsZero() && len(c.lost) > 0 {
+	if c.gone() {
 		return
 	}
 	if j.Phase != "intent" && j.Phase != "undo" {
@@ -444,7 +453,7 @@ func (c *checker) written(ch resource.Change, before map[resource.Key]resource.S
 		c.w.fail("6 one path to production", "the journal names no commit: %v", err)
 		return
 	}
-	if !c.w.ancestor(id, c.w.head()) && c.w.rewrote == 0 {
+	if !c.w.ancestor(id, c.w.head()) && len(c.w.rewrote) == 0 {
 		c.w.fail("6 one path to production", "deployed commit %.7s is not of the tracked branch", j.Commit)
 	}
 	if j.Phase == "undo" {

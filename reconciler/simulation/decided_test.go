@@ -34,7 +34,7 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 			if f == "b" && c.ignoresB(mustParse(c.now().journal.Commit), k) {
 				continue // nobody's, by the rules
 			}
-			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || len(c.lost) > 0 {
+			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || c.lostAfter(at) {
 				continue
 			}
 			if !c.mainMoved(k, f, at) {

@@ -499,7 +499,7 @@ func (w *world) rewrite(*env) bool {
 		return false
 	}
 	must(w.store.Push(ctx, gitstore.Update{Ref: mainRef, Old: head, New: c.Parents[0]}))
-	w.rewrote++
+	w.rewrote = append(w.rewrote, w.now)
 	w.logf("ann: FORCE-PUSHES main to %.7s", c.Parents[0])
 	return true
 }

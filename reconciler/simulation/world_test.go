@@ -89,7 +89,7 @@ type world struct {
 	mains   []mainTip // every tip of main, oldest first
 	merges  []mergedPull
 	closed  []closedPull
-	rewrote int
+	rewrote []time.Time
 	renamed map[resource.Key]bool // in Git, one of them the other's former name
 
 	git     reader
