@@ -5,6 +5,8 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 # Histories of the simulation, and time of each fuzz target.
 N ?= 2000
+# The first seed.
+FROM ?= 1
 FUZZTIME ?= 3s
 BENCH ?= .
 # Pinned here and not in go.mod, so that a linter's dependencies are not the program's.
@@ -77,13 +79,13 @@ chaos: ## the real daemon killed 100 times, a faulty network, and two daemons st
 	@.ci/deps
 	$(GO) test -count=1 -timeout 60m -run '^TestChaos' -v ./cmd/driftback -kills=100 -episodes=40 -pair=5m
 
-simulate: ## N random histories of people, faults and daemons, and half as many in a wider world; a failing seed is printed and reproduces
-	$(GO) test -count=1 -timeout 60m -v -run "TestHistories|TestTapes" ./reconciler/simulation/loop -histories=$(N)
-	$(GO) test -count=1 -timeout 60m -v -run "TestHistories|TestDeterminism" ./reconciler/simulation -histories=$$(($(N) / 2)) -equal=500
-	@mkdir -p bin && echo "simulation: $(N) histories of the loop, and half as many in a wider world; 500 seeds told twice" >>bin/ran
+simulate: ## N random histories of people, faults and daemons, from seed FROM, and a fifth as many of the loop alone; a failing seed is printed and reproduces
+	$(GO) test -count=1 -timeout 60m -v -run "TestHistories|TestTapes" ./reconciler/simulation/loop -histories=$$(($(N) / 5))
+	$(GO) test -count=1 -timeout 180m -v -run "TestHistories|TestTapes|TestDeterminism" ./reconciler/simulation -histories=$(N) -from=$(FROM) -equal=500
+	@mkdir -p bin && echo "simulation: $(N) histories from seed $(FROM), and a fifth as many of the loop alone; 500 seeds told twice; every tape" >>bin/ran
 
 mutants: ## the program broken on purpose, one line at a time, and what catches it; half an hour and more
-	.ci/mutants -n $(N)
+	.ci/mutants
 
 reverts: ## reverts in a thousand random histories, against native git revert
 	$(GO) test -count=1 -timeout 10m -run '^TestRevertIsThatOfGit$$' -v ./gitstore -reverts 1000
