@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/driftback/driftback/vendors"
@@ -115,28 +116,55 @@ func (d *Driver) wait(ctx context.Context, t time.Duration) error {
 }
 
 // adopt finishes what a creation has begun whose answer was lost: its parts and, where it takes several steps, the rest of
-// them. What is made in one step and is not what was sent was made by somebody else.
+// them. What is not known by its id to be ours, and is not what was sent, was made by somebody else: it is left alone.
 func (w *change) adopt(ctx context.Context) error {
 	k, live := w.k, w.live
-	if k.Hooks.Create == nil && !resource.Equal(k.withoutParts(live.spec), k.withoutParts(w.after)) {
-		return vendors.ErrConflict
+	steps := k.Hooks.Create != nil
+	if x, _ := w.d.doubted(w.After.Key); !(steps && x.id == live.fetched.id) && !k.begun(live.spec, w.after, steps) {
+		return fmt.Errorf("an object of this name was made meanwhile: %w", vendors.ErrConflict)
 	}
 	w.d.doubts(w.After.Key, live.fetched.id)
 	w.d.written(k, live.fetched.id)
-	if !w.secret && k.Hooks.Create == nil {
+	if !w.secret && !steps {
 		return w.rest(ctx, live.fetched.id, live.o, live.spec, nil)
 	}
 	return w.update(ctx)
 }
 
-// withoutParts is the spec without what is written apart.
-func (k *kind) withoutParts(spec resource.Spec) resource.Spec {
-	out := make(resource.Spec, len(spec))
-	for key, v := range spec {
-		out[key] = v
+// begun reports whether what is live can be what the creation of a spec has begun: what is written at once is the same, and what is
+// written after it says nothing that was not sent. So nothing that somebody else set is overwritten.
+func (k *kind) begun(live, sent resource.Spec, steps bool) bool {
+	for _, spec := range []resource.Spec{live, sent} {
+		for f := range spec {
+			later := steps || slices.ContainsFunc(k.Parts, func(p Part) bool { return p.Field == f })
+			if later && !within(live[f], sent[f]) || !later && !resource.Equal(live[f], sent[f]) {
+				return false
+			}
+		}
 	}
-	for _, part := range k.Parts {
-		delete(out, part.Field)
+	return true
+}
+
+// within reports whether a value says nothing that another one does not say: of maps each field, of lists each element.
+func within(live, sent any) bool {
+	switch live := live.(type) {
+	case nil:
+		return true
+	case string:
+		return live == "" || live == sent
+	case map[string]any:
+		of, _ := sent.(map[string]any)
+		for f, v := range live {
+			if !within(v, of[f]) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		of, _ := sent.([]any)
+		return !slices.ContainsFunc(live, func(x any) bool {
+			return !slices.ContainsFunc(of, func(y any) bool { return resource.Equal(x, y) })
+		})
 	}
-	return out
+	return resource.Equal(live, sent)
 }
