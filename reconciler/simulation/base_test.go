@@ -340,31 +340,20 @@ func (c *checker) agreedIsBase(report reconciler.Report) {
 	head := s.seen.Head
 	want, live, base := c.w.want(head, c.e), c.w.tree(c.w.refs()[c.e.liveRef()], ""), c.w.tree(s.id, "base")
 	for k, v := range want.text {
-		if live.text[k] == v && base.text[k] != v && c.inScope(*s, k) && c.since[k].Before(report.Started) && !c.ignored(head, k) {
+		if live.text[k] == v && base.text[k] != v && c.inScope(*s, k) && c.since[k].Before(report.Started) && !strings.HasPrefix(c.w.rules(head), "ignore") {
 			c.w.fail("what both sides agree on is base", "both say %s = %q, and base is %q", k, v, base.text[k])
 		}
 	}
 }
 
-// ignored reports whether rules make the object another one than its files say.
-func (c *checker) ignored(commit gitstore.ID, _ resource.Key) bool {
-	f, ok, err := c.w.store.File(commit, rulesPath)
-	if err != nil || !ok {
-		return false
-	}
-	b, err := c.w.store.Blob(f.ID, 0)
-	must(err)
-	return strings.HasPrefix(string(b), "ignore")
-}
-
-// decidedOn is the commit that the daemons had decided on last at a moment.
-func (c *checker) decidedOn(at time.Time) (id gitstore.ID) {
+// decidedOn is the commit that the daemons had decided on last at a moment, with when that was written down.
+func (c *checker) decidedOn(at time.Time) (last mainTip) {
 	for _, h := range c.heads {
 		if h.since.Before(at) {
-			id = h.id
+			last = h
 		}
 	}
-	return id
+	return last
 }
 
 // alike reports whether two sides agree but for a field that the rules of a commit ignore.
@@ -380,13 +369,7 @@ func (c *checker) alike(commit gitstore.ID, k resource.Key, a, b *tree) bool {
 
 // ignoresB reports whether the rules of a commit ignore field b of the object: see changeRules.
 func (c *checker) ignoresB(commit gitstore.ID, k resource.Key) bool {
-	f, ok, err := c.w.store.File(commit, rulesPath)
-	if err != nil || !ok || k != thing(2) {
-		return false
-	}
-	b, err := c.w.store.Blob(f.ID, 0)
-	must(err)
-	return strings.Contains(string(b), "fields: [b]")
+	return k == thing(2) && strings.Contains(c.w.rules(commit), "fields: [b]")
 }
 
 // builtOn walks a drift branch back to the commit of main, present or former, below it.
@@ -447,7 +430,7 @@ func (c *checker) notDecided(k resource.Key, v string, began time.Time) {
 		if i == 0 || !m.since.After(since) || !m.since.Before(began) || c.w.want(m.id, c.e).text[k] != v || c.w.want(c.w.mains[i-1].id, c.e).text[k] == v {
 			continue
 		}
-		if last := c.decidedOn(m.since); !c.w.ancestor(last, m.id) {
+		if !c.w.ancestor(c.decidedOn(m.since).id, m.id) {
 			continue // of a rewritten history, that people had to look at first
 		}
 		c.w.fail("what Git decided is not proposed again", "%s = %q is proposed, which Git said at %s and then no more; live says so since %s", k, v, m.since.Format("15:04:05"), since.Format("15:04:05"))

@@ -214,6 +214,17 @@ func yamlOf(s resource.Spec) []byte {
 	return []byte(b.String())
 }
 
+// rules is the text of the rules of a commit; empty where it has none.
+func (w *world) rules(commit gitstore.ID) string {
+	f, ok, err := w.store.File(commit, rulesPath)
+	if err != nil || !ok {
+		return ""
+	}
+	b, err := w.store.Blob(f.ID, 0)
+	must(err)
+	return string(b)
+}
+
 func (e *env) path(k resource.Key) string {
 	return e.folder() + "/" + string(k.Kind) + "/" + k.Name + ".yaml"
 }
