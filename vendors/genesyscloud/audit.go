@@ -78,6 +78,7 @@ type feed struct {
 	clock    vendors.Clock
 	poll     time.Duration
 	managed  func() []resource.Kind
+	apart    map[resource.Kind]bool // kinds of whose objects something is read apart
 
 	mu    sync.Mutex
 	cover coverage // of the realtime query; nil before it was asked for
@@ -86,7 +87,9 @@ type feed struct {
 	// which counts when the next one begins where it ended.
 	handled map[string]time.Time
 	told    []record
-	until   time.Time
+	// open are records whose objects are read once more, by id, with the time from when that is worth it.
+	open  map[string]time.Time
+	until time.Time
 }
 
 // interval writes one as the platform does.

@@ -173,6 +173,46 @@ func TestQuietMinutesAreCheap(t *testing.T) {
 	require.Equal(t, hashes(observe(t, fresh)), hashes(known))
 }
 
+// Passes each second over an organisation in which something changed read the object a few times, not with every pass, and
+// find the change also where reading lags behind.
+func TestAChangeIsNotReadWithEveryPass(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		lag  time.Duration
+		most int // readings in two minutes, each of the object and of its codes
+	}{{"at once", 0, 2 * 2}, {"late", 40 * time.Second, 2 * 5}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, simulator.Options{Rate: -1, Seed: 5, ReadLag: c.lag})
+			org := w.Org("Acme")
+			d := w.open(t, org, everything)
+			observe(t, d)
+			require.NoError(t, w.clock.Sleep(t.Context(), 3*time.Minute))
+			fill(t, d, centre(t))
+			require.NoError(t, w.clock.Sleep(t.Context(), 30*time.Minute))
+			requests := 0
+			d = w.incremental(t, org, &requests)
+			known := observe(t, d)
+			edit(t, org, "Ann Lee", key("queue/Support"), "By hand")
+			requests = 0
+			for range 120 {
+				require.NoError(t, w.clock.Sleep(t.Context(), time.Second))
+				s, err := d.Observe(t.Context(), vendors.Request{Known: known})
+				require.NoError(t, err)
+				known = s
+			}
+			asked := requests
+			is := observe(t, w.open(t, org, nil))
+			got, err := is.Spec(key("queue/Support"))
+			require.NoError(t, err)
+			require.Equal(t, "By hand", got["description"])
+			require.Equal(t, got.Hash(), known.Hash(key("queue/Support")))
+			require.LessOrEqual(t, asked, 120+c.most+1, "besides the question of each pass")
+		})
+	}
+}
+
 // A record that comes late, or a reading that was cut off, loses nothing.
 func TestLateRecordsAreNotLost(t *testing.T) {
 	t.Parallel()

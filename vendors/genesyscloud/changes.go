@@ -3,6 +3,7 @@ package genesyscloud
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/driftback/driftback/vendors/resource"
@@ -17,11 +18,12 @@ const coverEvery = 24 * time.Hour
 // may have done more than was asked for.
 //
 // A record may come late. Each question reaches back by lag, and what was told before is not told again: a change costs one
-// reading of its object, and one that is recorded later than that is found by the next full reading.
-func (f *feed) changes(ctx context.Context, c *rest.Client, _ rest.IDs, since time.Time) (rest.Changes, error) {
+// reading of its object where that shows it, and some more where it may not (see confirm). One that is recorded later than lag is found by
+// the next full reading.
+func (f *feed) changes(ctx context.Context, c *rest.Client, ids rest.IDs, since time.Time) (rest.Changes, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.confirm(since)
+	f.confirm(since, ids)
 	now := f.clock.Now()
 	if f.cover == nil || now.Sub(f.asked) > coverEvery {
 		cover, err := mapping(ctx, c, realtimePath)
@@ -42,6 +44,9 @@ func (f *feed) changes(ctx context.Context, c *rest.Client, _ rest.IDs, since ti
 	f.told, f.until = nil, now
 	for _, r := range rs {
 		if _, before := f.handled[r.ID]; before {
+			continue
+		}
+		if again, before := f.open[r.ID]; before && now.Before(again) {
 			continue
 		}
 		f.told = append(f.told, r)
@@ -73,16 +78,30 @@ func (f *feed) tell(r record, out *rest.Changes, whole map[resource.Kind]bool) {
 	}
 }
 
-// confirm notes what the last reading was told, if it came to its end: this one begins where that one ended.
-func (f *feed) confirm(since time.Time) {
+// patience is by how much longer than the last time a record is left alone before its object is read once more.
+const patience = 4
+
+// confirm notes what the last reading was told, if it came to its end: this one begins where that one ended. A record is done with
+// once its object was read and says that it was changed then or later, or when the platform had time to settle. Until then a reading may
+// have shown what was before: it is made again when the record is four times as old. What stands apart from the object says nothing of
+// its time, and is read once more at the end.
+func (f *feed) confirm(since time.Time, ids rest.IDs) {
 	if f.handled == nil {
-		f.handled = map[string]time.Time{}
+		f.handled, f.open = map[string]time.Time{}, map[string]time.Time{}
 	}
 	if !since.Before(f.until) {
 		for _, r := range f.told {
-			// What was read so soon after may have been the value before: it is read once more.
-			if f.until.Sub(r.when()) >= settle {
+			age := f.until.Sub(r.when())
+			a, known := kindOf(r.EntityType)
+			shown := known && !a.whole && shows(ids, a.kind, r)
+			switch {
+			case age >= settle, shown && !f.apart[a.kind]:
 				f.handled[r.ID] = r.when()
+				delete(f.open, r.ID)
+			case shown:
+				f.open[r.ID] = r.when().Add(settle)
+			default:
+				f.open[r.ID] = r.when().Add(min(settle, patience*max(age, time.Second/patience)))
 			}
 		}
 	}
@@ -92,4 +111,26 @@ func (f *feed) confirm(since time.Time) {
 			delete(f.handled, id)
 		}
 	}
+	for id, t := range f.open {
+		if t.Before(since.Add(-2 * lag)) {
+			delete(f.open, id)
+		}
+	}
+}
+
+// shows reports whether what was read of a record's object shows what is on record.
+func shows(ids rest.IDs, k resource.Kind, r record) bool {
+	if _, there := ids.Key(k, r.Entity.ID); !there {
+		return strings.EqualFold(r.Action, "delete")
+	}
+	return !ids.When(k, r.Entity.ID).Before(r.when())
+}
+
+// apart returns the kinds of whose objects something is kept apart from them.
+func apart(rows []rest.Kind) map[resource.Kind]bool {
+	out := map[resource.Kind]bool{}
+	for _, k := range rows {
+		out[k.Kind] = len(k.Parts) > 0 || k.Hooks.Read != nil
+	}
+	return out
 }

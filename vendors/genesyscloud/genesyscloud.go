@@ -80,6 +80,7 @@ func New(c Config, o Options) (*Driver, error) {
 		transfer: &http.Client{Transport: o.Transport, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		clock:    o.Clock, mayTransfer: safe, poll: o.Poll, timeout: 10 * time.Minute,
 	})
+	d.feed.apart = apart(p.Kinds)
 	full := time.Duration(*c.Full)
 	if full > 0 {
 		p.Hooks.Changes = d.feed.changes

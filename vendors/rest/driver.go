@@ -126,6 +126,21 @@ func (d *Driver) Key(k resource.Kind, id string) (resource.Key, bool) {
 // ID implements IDs.
 func (d *Driver) ID(k resource.Key) (string, bool) { return d.x.id(k) }
 
+// When implements IDs.
+func (d *Driver) When(k resource.Kind, id string) time.Time {
+	d.x.mu.Lock()
+	defer d.x.mu.Unlock()
+	t := d.x.tables[k]
+	if t == nil {
+		return time.Time{}
+	}
+	i := t.find(identOf([]byte(id)))
+	if i < 0 || t.entries[i].origin == nil {
+		return time.Time{}
+	}
+	return t.entries[i].origin.When
+}
+
 // identity returns what tells the tenant from others.
 func (d *Driver) identity(ctx context.Context) (string, error) {
 	d.mu.Lock()

@@ -64,4 +64,7 @@ type IDs interface {
 	Key(k resource.Kind, id string) (resource.Key, bool)
 	// ID returns the id of the object with the key.
 	ID(k resource.Key) (string, bool)
+	// When returns the time of the last change of the object of the kind that has the id, as the platform tells it with the
+	// object; zero where it does not.
+	When(k resource.Kind, id string) time.Time
 }
