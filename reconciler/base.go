@@ -50,6 +50,7 @@ func (p *pass) moveBase(ctx context.Context) error {
 	if err := p.heldMerges(ctx); err != nil {
 		return err
 	}
+	p.cameIn = map[resource.Key]gitstore.ID{}
 	inside, err := p.proposalsDecided(ctx)
 	if err != nil {
 		return err
@@ -150,16 +151,19 @@ func (p *pass) pullOf(ctx context.Context, pr proposal, inside map[gitstore.ID]b
 	return best, nil
 }
 
-// twinMerged adds the commits of a second merged pull request of one proposal to those that were made
-// inside: it was opened while the first was being merged, and both came in.
+// twinMerged is the fate of a second merged pull request of one proposal: it was opened while the first was being merged, and
+// both came in.
 func (p *pass) twinMerged(ctx context.Context, pr proposal, pull forge.Pull, inside map[gitstore.ID]bool) error {
 	as, err := p.asDecided(pr, pull.HeadID)
 	if err != nil {
 		return err
 	}
-	m, _, err := p.mergeOf(ctx, as, &pull)
+	m, merged, err := p.mergeOf(ctx, as, &pull)
+	if err != nil || !merged {
+		return err
+	}
 	maps.Copy(inside, m.inside)
-	return err
+	return p.accepted(as, m)
 }
 
 // proposedBy reports whether a pull request is that of the proposal: by its number, or because its head
@@ -360,6 +364,7 @@ func (p *pass) accepted(pr proposal, m merged) error {
 			continue
 		}
 		p.setBase(k, r)
+		p.cameIn[k] = m.after
 		delete(p.st.decisions.Accepted, k)
 	}
 	if pr.Init {
@@ -415,7 +420,8 @@ func (p *pass) revert(keys map[resource.Key]resource.Hash) error {
 }
 
 // caughtUp is rule 4: for every commit since the last pass in which want of an object
-// equalled a value that live has had since base, base becomes that value; the newest wins.
+// equalled a value that live has had since base, base becomes that value; the newest wins. Our own proposals are no
+// decisions: what people did with them is, and a pull request that came in twice may bring one along that was edited since.
 func (p *pass) caughtUp(inside map[gitstore.ID]bool) error {
 	if p.st.seen.Head.IsZero() || p.st.seen.Head == p.head {
 		return nil
@@ -429,7 +435,7 @@ func (p *pass) caughtUp(inside map[gitstore.ID]bool) error {
 	}
 	var commits []gitstore.Commit // oldest first
 	err := p.store.Log(p.head, []gitstore.ID{p.st.seen.Head}, func(c gitstore.Commit) error {
-		if !inside[c.ID] {
+		if !inside[c.ID] && report.ParseTrailers(c.Message).Environment != p.Name {
 			commits = append(commits, c)
 		}
 		if len(commits) >= maxHistory {
@@ -441,16 +447,17 @@ func (p *pass) caughtUp(inside map[gitstore.ID]bool) error {
 		return err
 	}
 	slices.Reverse(commits)
-	base, had := p.baseNow(), liveHistory{p: p, born: maps.Clone(p.st.seen.Born)}
+	had := liveHistory{p: p, born: maps.Clone(p.st.seen.Born)}
 	for _, c := range commits {
-		if err := p.commitCaughtUp(c, base, &had); err != nil {
+		if err := p.commitCaughtUp(c, &had); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *pass) commitCaughtUp(c gitstore.Commit, base *resource.Snapshot, had *liveHistory) error {
+func (p *pass) commitCaughtUp(c gitstore.Commit, had *liveHistory) error {
+	base := p.baseNow() // as the commits before this one moved it: what live had before that is older than Git's word
 	after, err := p.want.at(p.store, c.ID)
 	if err != nil {
 		return err
@@ -464,6 +471,11 @@ func (p *pass) commitCaughtUp(c gitstore.Commit, base *resource.Snapshot, had *l
 	for k, h := range differing(before.snapshot(), before.snapshot(), after.snapshot()) {
 		if h.live == base.Hash(k) || !after.snapshot().Covers(k) && h.live.IsZero() {
 			continue
+		}
+		if at, merged := p.cameIn[k]; merged {
+			if older, err := p.store.IsAncestor(c.ID, at); err != nil || older {
+				continue // base is of a later merge
+			}
 		}
 		values, err := had.since(k, base.Hash(k))
 		if err != nil {

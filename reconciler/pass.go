@@ -34,8 +34,9 @@ type pass struct {
 	head     gitstore.ID // of the tracked branch
 	st       *state      // working copy; written by push
 	rules    rules.Rules
-	badRules error            // why the rules cannot be read
-	baseUp   resource.Overlay // what base is to become, beyond what the state ref says
+	badRules error                        // why the rules cannot be read
+	baseUp   resource.Overlay             // what base is to become, beyond what the state ref says
+	cameIn   map[resource.Key]gitstore.ID // where pull requests came in that moved base of objects
 
 	seen       *resource.Snapshot // what was observed, without what is withheld or unsettled
 	withheld   map[resource.Key]string

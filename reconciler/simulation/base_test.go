@@ -287,7 +287,7 @@ func (c *checker) mustHaveMoved(old, now stateAt, was, is, want, live *tree) {
 func (c *checker) done(s stepAt, live *tree) bool {
 	for _, k := range []resource.Key{s.Before, s.After} {
 		h := live.spec[k].Hash()
-		if k.Name != "" && (!c.stands(k, h) || k == s.After && h != s.To || k != s.After && !h.IsZero()) {
+		if k.Name != "" && (slices.Contains(c.e.platform.Twins(), k) || !c.stands(k, h) || k == s.After && h != s.To || k != s.After && !h.IsZero()) {
 			return false
 		}
 	}
@@ -323,6 +323,9 @@ func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
 				if built.text[k] == l || before.text[k] == after.text[k] || is.text[k] != was.text[k] || before.unknown[k] || after.unknown[k] {
 					continue
 				}
+				if is.text[k] == "" && len(c.dark) > 0 {
+					continue // live may have said that it was gone, and Git as well
+				}
 				if b := is.text[k]; b != l && b != want.text[k] && b != live.text[k] {
 					c.w.fail("a merged pull request moves base", "base of %s stays %q though #%d, which proposed %q, was merged", k, b, m.pull.Number, l)
 				}
@@ -344,6 +347,17 @@ func (c *checker) agreedIsBase(report reconciler.Report) {
 			c.w.fail("what both sides agree on is base", "both say %s = %q, and base is %q", k, v, base.text[k])
 		}
 	}
+}
+
+// mergedSince reports whether a pull request that proposed something of the object came in since: base is what it said, by rule 3.
+func (c *checker) mergedSince(k resource.Key, t time.Time) bool {
+	return slices.ContainsFunc(c.w.merges, func(m mergedPull) bool {
+		if m.at.Before(t) || envOfBranch(m.pull.Head) != c.e.name {
+			return false
+		}
+		proposed, base, ok := c.proposedIn(mustParse(m.pull.HeadID))
+		return ok && c.w.want(m.before, c.e).text[k] != c.w.want(m.after, c.e).text[k] && c.w.want(base, c.e).text[k] != proposed.text[k]
+	})
 }
 
 // decidedOn is the commit that the daemons had decided on last at a moment, with when that was written down.
@@ -420,18 +434,26 @@ func (c *checker) proposed(head gitstore.ID, began time.Time) {
 // notDecided is rule 4: a live value that Git has had since live has it, and moved on from, is not proposed again.
 func (c *checker) notDecided(k resource.Key, v string, began time.Time) {
 	since := c.since[k]
+	for _, h := range c.e.platform.History(k) {
+		if h.When.After(since) && (h.Spec == nil && v == "" || h.Spec != nil && resource.Text(h.Spec) == v) {
+			since = h.When // typed anew
+		}
+	}
 	if c.lostAfter(since) || after(c.foreign, since) || after(c.w.rewrote, since) || c.wasDark(began) {
 		return
 	}
 	if c.w.renamed[k] {
-		return // renamed in Git, which may be in conflict with what live says of the other name
+		return // renamed, and a rename has one fate: what live says of the other name may be new
 	}
 	for i, m := range c.w.mains {
 		if i == 0 || !m.since.After(since) || !m.since.Before(began) || c.w.want(m.id, c.e).text[k] != v || c.w.want(c.w.mains[i-1].id, c.e).text[k] == v {
 			continue
 		}
-		if !c.w.ancestor(c.decidedOn(m.since).id, m.id) {
-			continue // of a rewritten history, that people had to look at first
+		if last := c.decidedOn(m.since).id; last.IsZero() || !c.w.ancestor(last, m.id) {
+			continue // before anything was decided on, or of a rewritten history, that people had to look at first
+		}
+		if c.mergedSince(k, m.since) {
+			continue // Git decided anew, on what an older pull request said
 		}
 		c.w.fail("what Git decided is not proposed again", "%s = %q is proposed, which Git said at %s and then no more; live says so since %s", k, v, m.since.Format("15:04:05"), since.Format("15:04:05"))
 	}

@@ -146,8 +146,8 @@ func after(times []time.Time, t time.Time) bool {
 // holds checks promise 5.
 func (c *checker) holds(owner, what string, deadline bool) {
 	j := c.now().journal
-	if c.gone() {
-		return // taken from under the owner's feet
+	if c.lostAfter(c.w.now.Add(-claimFor)) {
+		return // taken from under the owner's feet, and perhaps rebuilt
 	}
 	if j.Owner != owner || deadline && c.w.now.After(j.Deadline) {
 		c.w.fail("5 one writer", "%s by %s while %q holds %s until %s", what, owner, j.Owner, c.e.name, j.Deadline.Format("15:04:05"))
@@ -172,7 +172,7 @@ func (w *world) forgeWrite(owner, env, what string) {
 			e.check.holds(owner, "forge write "+what, true)
 		}
 		j := e.check.now().journal
-		holder = holder || e.check.gone() || j.Owner == owner && !w.now.After(j.Deadline)
+		holder = holder || e.check.lostAfter(w.now.Add(-claimFor)) || j.Owner == owner && !w.now.After(j.Deadline)
 	}
 	if !holder {
 		w.fail("5 one writer", "%s by %s, who holds nothing", what, owner)

@@ -185,7 +185,11 @@ func (w *world) handRename(e *env) bool {
 	if !ok || to.Kind != k.Kind {
 		return false
 	}
-	return w.hand(e, e.platform.Rename(k, to, "bob"), "renames %s to %s", k, to)
+	done := w.hand(e, e.platform.Rename(k, to, "bob"), "renames %s to %s", k, to)
+	if done && e.p.IDs {
+		w.renamed[k], w.renamed[to] = true, true
+	}
+	return done
 }
 
 // handBack is what Git says, typed in by hand.

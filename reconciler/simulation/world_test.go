@@ -90,7 +90,7 @@ type world struct {
 	merges  []mergedPull
 	closed  []closedPull
 	rewrote []time.Time
-	renamed map[resource.Key]bool // in Git, one of them the other's former name
+	renamed map[resource.Key]bool // in Git or by hand, one of them the other's former name
 
 	git     reader
 	failure error
