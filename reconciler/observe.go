@@ -221,6 +221,9 @@ func (p *pass) takeScope() {
 		if hidden && now.Covers(k) && now.Kinds[k.Kind].Partition == part {
 			continue // it was seen in this partition, is looked for there again, and is gone
 		}
+		if want := p.want.snapshot(); now.Covers(k) && want.Covers(k) && want.Hash(k).IsZero() {
+			continue // neither side has it: nothing hangs on where it went
+		}
 		unknown[k] = why
 		if hidden {
 			unseen[k] = part

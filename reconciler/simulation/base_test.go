@@ -40,6 +40,7 @@ func (c *checker) stateMoved(from, to gitstore.ID) {
 
 // stateRebuilt takes a state for what it is that an operator rebuilt, on an older live branch.
 func (c *checker) stateRebuilt(live gitstore.ID) {
+	c.lost = append(c.lost, c.w.now) // up to now it knew nothing
 	c.state = stateAt{}
 	c.liveMoved(live, c.w.refs()[c.e.liveRef()])
 	c.noteBase(c.w.tree(c.now().id, "base"))
@@ -183,8 +184,8 @@ func (c *checker) deployed(old, now stateAt, k resource.Key) bool {
 // requested reports whether this push carries out a request about k.
 func (c *checker) requested(old, now stateAt, k resource.Key, do string) bool {
 	for name, q := range old.requests {
-		if _, left := now.requests[name]; left || q.Do != do {
-			continue
+		if _, left := now.requests[name]; q.Do != do || left && len(q.Keys) == 0 {
+			continue // one whose objects were seen in part is asked for again
 		}
 		if do == reconciler.DoTrustGit || len(q.Keys) == 0 {
 			return true

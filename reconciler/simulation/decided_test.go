@@ -31,6 +31,9 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 			if gone && before[k] != nil {
 				continue // the object under this name is another one since
 			}
+			if c.now().journal.Phase == "undo" && c.w.want(mustParse(c.now().journal.Commit), c.e).spec[k][f] == was {
+				continue // just what the deployment wrote: nobody can tell them apart
+			}
 			if f == "b" && c.ignoresB(mustParse(c.now().journal.Commit), k) {
 				continue // nobody's, by the rules
 			}

@@ -50,6 +50,7 @@ func (w *world) peace() {
 
 // rest is promise 9: passes that find agreement change nothing anywhere.
 func (w *world) rest() {
+	w.pass(2 * 60) // what is under way comes to its end
 	refs, writes := w.refs(), w.writes()
 	w.pass(5 * 60)
 	for ref, id := range w.refs() {
