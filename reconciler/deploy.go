@@ -102,8 +102,6 @@ func (p *pass) carryOut(ctx context.Context, w work) error {
 		}
 		got, err := p.apply(ctx, c)
 		switch {
-		case errors.Is(err, vendors.ErrConflict) && p.isLike(ctx, c, c.After):
-			// done by an earlier try, whose end nobody heard of
 		case errors.Is(err, vendors.ErrConflict):
 			p.log.Info("changed meanwhile on the platform, left alone", "key", c.Key().String())
 			foreign[i] = true

@@ -252,3 +252,140 @@ func (l *loop) deadline() time.Time {
 	require.NoError(l, json.Unmarshal(b, &j))
 	return j.Deadline
 }
+
+// Rule 4, commit by commit: what Git goes back to is deployed, also where live has had that, too, on the way.
+func TestRule4GoesBackPastAValueThatLiveHad(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	for _, v := range []string{"a=2", "a=3"} {
+		l.hand("Q", v)
+		l.pass()
+	}
+	l.commit(map[string]string{"Q": "a=3"})
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.live("Q", "a=2")
+	require.Empty(t, l.pulls())
+	l.quiet()
+}
+
+// A proposal that reaches the tracked branch in another way than by its pull request, and is taken back there, does not undo what it
+// proposed: nobody decided that.
+func TestOurOwnProposalIsNoDecision(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	head, err := gitstore.ParseID(l.pull().HeadID)
+	require.NoError(t, err)
+	proposed, err := l.git.CommitAt(head)
+	require.NoError(t, err)
+	_, err = l.git.Commit(ctx, mainRef, l.refs()[mainRef], gitstore.Edit{path("Q"): []byte(yaml(spec("a=2")))}, gitstore.Signature{Name: "ann"}, proposed.Message)
+	require.NoError(t, err)
+	l.commit(map[string]string{"Q": "a=1"})
+	l.pass()
+	l.live("Q", "a=2")
+	require.Len(t, l.pulls(), 1)
+}
+
+// Where undoing is refused and nothing can be read, nobody knows whether there was anything to undo: the old value is no hand edit.
+func TestWhatCannotBeUndoneKeepsItsBase(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	refused := true
+	l.env.Platform = &refusing{l.env.Platform, func(resource.Change) bool {
+		if refused {
+			l.platform.Fail("queue", vendors.ErrDenied)
+		}
+		return refused
+	}}
+	l.restart()
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	require.True(t, l.last.Deployments[0].Undone)
+	refused = false
+	l.platform.Fail("queue", nil)
+	l.pass()
+	l.pass()
+	require.Empty(t, l.pulls(), "nobody changed anything by hand")
+	require.Len(t, l.last.Held, 1)
+	l.live("Q", "a=1")
+}
+
+// deadly is a platform that stores a change and whose caller dies then, once.
+type deadly struct {
+	reconciler.Platform
+	spent bool
+}
+
+func (d *deadly) Apply(ctx context.Context, c resource.Change) (resource.Resource, error) {
+	got, err := d.Platform.Apply(ctx, c)
+	if !d.spent {
+		d.spent = true
+		panic("killed")
+	}
+	return got, err
+}
+
+// What an earlier, cut-off try has written counts as written: base moves, and it is made to run.
+func TestWhatAnEarlierTryWroteIsActivated(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{Check: func(map[resource.Key]resource.Spec) error { return nil }}, "Q: a=1")
+	l.env.Platform = &deadly{Platform: l.env.Platform}
+	l.restart()
+	l.edit(mainRef, gitstore.Edit{path("Q"): nil, path("R"): []byte("$renamedFrom: Q\na: v1\n")})
+	before := l.platform.Counts().Activations
+	require.Panics(t, func() { l.pass() })
+	l.restart()
+	l.pass()
+	l.live("Q", "")
+	l.live("R", "a=1")
+	require.Len(t, l.last.Deployments, 1)
+	require.Equal(t, before+1, l.platform.Counts().Activations)
+	l.quiet()
+}
+
+// Who asks to revert what live says now has the last word on it, also where a pull request came in just before.
+func TestARequestOutlivesAMergeInTheSamePass(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	l.revert(l.merge(local.ByMerge))
+	l.hand("Q", "a=3")
+	l.ask(reconciler.DoRevert, "Q")
+	l.pass()
+	l.live("Q", "a=1")
+	require.Empty(t, l.pulls())
+	l.quiet()
+}
+
+// What is gone after its cover changed, and was never seen under it, is told, and people can let it go and have it made again.
+func TestWhatNobodySawDeletedIsTold(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "R: a=1")
+	look := func(c map[resource.Kind]resource.Cover) {
+		l.env.Platform = vendors.NewTarget(l.platform.DriverWith(mem.DriverOptions{Cover: c}), vendors.TargetOptions{Clock: l})
+		l.restart()
+	}
+	l.hand("Q", "a=1")
+	l.pass()
+	look(map[resource.Kind]resource.Cover{"queue": {Exclude: []string{"Q"}}})
+	l.merge(local.ByMerge)
+	l.pass()
+	l.platform.Hide(key("Q"), "locked")
+	look(nil)
+	l.pass()
+	l.platform.Hide(key("Q"), "")
+	l.hand("Q", "")
+	l.pass()
+	require.Len(t, l.last.Unknown, 1)
+	require.Contains(t, l.last.Unknown[0].Reason, "nobody saw whether it was deleted")
+	gone := l.commit(map[string]string{"Q": ""})
+	l.pass()
+	require.Empty(t, l.last.Unknown)
+	l.revert(gone)
+	l.pass()
+	l.live("Q", "a=1")
+	l.quiet()
+}

@@ -224,6 +224,9 @@ func (p *pass) takeScope() {
 		if want := p.want.snapshot(); now.Covers(k) && want.Covers(k) && want.Hash(k).IsZero() {
 			continue // neither side has it: nothing hangs on where it went
 		}
+		if now.Covers(k) {
+			p.trouble = append(p.trouble, Trouble{Key: k, Kind: k.Kind, Reason: why + ": nobody saw whether it was deleted; remove its file to let it go (and put it back to have it made again), or make it on the platform"})
+		}
 		unknown[k] = why
 		if hidden {
 			unseen[k] = part

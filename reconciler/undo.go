@@ -23,7 +23,7 @@ func (p *pass) undo(ctx context.Context, w work) error {
 		switch {
 		case errors.Is(err, vendors.ErrConflict):
 			foreign[i] = true
-		case err != nil && p.lasting(ctx, err, 2*patience) && p.isLike(ctx, c, c.Before):
+		case err != nil && p.lasting(ctx, err, 2*patience) && p.isAsBefore(ctx, c):
 			// what refuses to be undone was never done
 		case err != nil && p.lasting(ctx, err, 2*patience):
 			foreign[i], refused[i] = true, true
@@ -49,8 +49,8 @@ func (p *pass) undo(ctx context.Context, w work) error {
 	return p.outcome(ctx, w, foreign, p.st.journal.Cause)
 }
 
-// isLike reports whether everything that a change touches is as one side of it says.
-func (p *pass) isLike(ctx context.Context, c resource.Change, side *resource.Resource) bool {
+// isAsBefore reports whether everything that a change touches is as it was before it.
+func (p *pass) isAsBefore(ctx context.Context, c resource.Change) bool {
 	keys := touched([]resource.Change{c})
 	now, err := p.Platform.Read(ctx, keys)
 	if now == nil || err != nil {
@@ -58,7 +58,7 @@ func (p *pass) isLike(ctx context.Context, c resource.Change, side *resource.Res
 	}
 	for _, k := range keys {
 		r, err := now.Resource(k)
-		if err != nil || r == nil && !now.Covers(k) || hashAt(p.likeSide(r, resource.Change{Before: side}), k) != hashAt(side, k) {
+		if err != nil || r == nil && !now.Covers(k) || hashAt(p.likeSide(r, resource.Change{Before: c.Before}), k) != hashAt(c.Before, k) {
 			return false
 		}
 	}

@@ -18,6 +18,11 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 	}
 	after := c.e.platform.State()
 	base := c.w.tree(c.now().id, "base")
+	undoing := c.now().journal.Phase == "undo"
+	commit, err := gitstore.ParseID(c.now().journal.Commit)
+	if err != nil {
+		return // told by written, unless the state is gone
+	}
 	for _, k := range union(before, after) {
 		if _, known := base.text[k]; !known {
 			continue // a creation of Git's own, whatever was there before the environment was adopted
@@ -31,10 +36,10 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 			if gone && before[k] != nil {
 				continue // the object under this name is another one since
 			}
-			if c.now().journal.Phase == "undo" && c.w.want(mustParse(c.now().journal.Commit), c.e).spec[k][f] == was {
+			if undoing && c.w.want(commit, c.e).spec[k][f] == was {
 				continue // just what the deployment wrote: nobody can tell them apart
 			}
-			if f == "b" && c.ignoresB(mustParse(c.now().journal.Commit), k) {
+			if f == "b" && c.ignoresB(commit, k) {
 				continue // nobody's, by the rules
 			}
 			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || c.lostAfter(at) {

@@ -162,6 +162,10 @@ func (w *world) unsilence(e *env) bool {
 func (w *world) mendFiles(e *env, seen reconciler.Report) bool {
 	edit := gitstore.Edit{}
 	for _, t := range seen.Unknown {
+		if _, there := e.platform.Get(t.Key); !there && strings.Contains(t.Reason, "nobody saw whether it was deleted") {
+			maps.Copy(edit, w.without(e, t.Key))
+			continue
+		}
 		if t.Path == "" || t.Key.IsZero() || !strings.HasPrefix(t.Path, e.folder()) {
 			continue
 		}
