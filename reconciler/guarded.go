@@ -38,3 +38,17 @@ func (g guarded) Merge(ctx context.Context, n int, headID, message string) (forg
 func (g guarded) Answer(ctx context.Context, c forge.Command, reaction, body string) error {
 	return g.Forge.Answer(ctx, c, reaction, g.conceal(body))
 }
+
+// Protected passes the question on: see forge.Protector.
+func (g guarded) Protected(ctx context.Context, branch string) (bool, error) {
+	return protected(ctx, g.Forge, branch)
+}
+
+// protected reports whether a branch may be changed by pull requests only, for all that the forge tells.
+func protected(ctx context.Context, f forge.Forge, branch string) (bool, error) {
+	p, ok := f.(forge.Protector)
+	if !ok {
+		return true, nil
+	}
+	return p.Protected(ctx, branch)
+}

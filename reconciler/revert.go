@@ -17,8 +17,8 @@ import (
 type Rollback struct {
 	// Auto proposes their revert.
 	Auto bool
-	// Push merges such a revert, and one that was asked for, without waiting for people, where it concerns this environment
-	// alone and the forge's rules permit it.
+	// Push puts such a revert, and one that was asked for, on the tracked branch without waiting for people, where it concerns
+	// this environment alone. Where the branch is protected, it is proposed, and merged if the forge's rules permit that.
 	Push bool
 }
 
@@ -92,9 +92,12 @@ func (p *pass) proposeRevert(ctx context.Context, r *revertion) (keep bool, err 
 	if r.Left == p.head && r.Head.IsZero() {
 		return true, nil // nothing could be built on this commit
 	}
-	t, err := p.buildRevert(ctx, r)
+	if p.git[p.refs.tracked] != p.head {
+		return true, nil // another revert was pushed just now: the next pass builds on it
+	}
+	t, pushed, err := p.buildRevert(ctx, r)
 	if err != nil || t == nil {
-		return err == nil, err
+		return err == nil && !pushed, err
 	}
 	return true, p.ensureRevert(ctx, r, *t, pull)
 }
@@ -150,42 +153,47 @@ func (p *pass) dropBranch(r revertion) {
 }
 
 // buildRevert writes the branch, unless it stands there and still merges cleanly, and returns what there is to say of it; nil
-// where nothing can be taken back.
-func (p *pass) buildRevert(ctx context.Context, r *revertion) (*takenBack, error) {
+// where nothing can be taken back, or where it was pushed onto the tracked branch itself.
+func (p *pass) buildRevert(ctx context.Context, r *revertion) (said *takenBack, pushed bool, err error) {
 	ref := "refs/heads/" + r.Branch
 	stays, err := p.revertStays(*r)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	onto := p.head
 	if stays {
 		onto = r.Base
 		if t, ok := p.takenBack[r.ID]; ok && t.head == r.Head {
-			return &t, nil
+			return &t, false, nil
 		}
 	}
 	t, err := p.takeBack(*r, onto)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if t == nil {
 		p.log.Warn("nothing can be taken back", "deployment", r.ID)
 		r.Left = p.head
-		return nil, nil
+		return nil, false, nil
 	}
 	if !stays {
 		at := onto
 		for _, s := range t.steps {
 			c, err := p.store.CommitTree(s.tree, []gitstore.ID{at}, gitstore.Signature{When: p.start}, s.message)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			at = c.ID
+		}
+		if t.text.Pushed && r.Head.IsZero() {
+			if pushed, err := p.pushRevert(ctx, *r, at); pushed || err != nil {
+				return nil, pushed, err
+			}
 		}
 		r.Base, r.Head, r.Left = onto, at, gitstore.ID{}
 		p.replaceRevert(*r)
 		if err := p.push(ctx, "propose a revert", nil, gitstore.Update{Ref: ref, Old: p.git[ref], New: at}); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	t.head = r.Head
@@ -193,7 +201,43 @@ func (p *pass) buildRevert(ctx context.Context, r *revertion) (*takenBack, error
 		p.takenBack = map[string]takenBack{}
 	}
 	p.takenBack[r.ID] = *t
-	return t, nil
+	return t, false, nil
+}
+
+// pushRevert puts a revert that was built on the tracked branch's head onto that branch, if no rules stand before it, and reports
+// whether it is there. Where the server refuses, for rules that the forge does not tell of, it is proposed like any other.
+func (p *pass) pushRevert(ctx context.Context, r revertion, tip gitstore.ID) (bool, error) {
+	if same, err := p.sameTree(p.head, tip); same || err != nil {
+		return same, err // it was pushed, and that was cut off before it was written down
+	}
+	held, err := protected(ctx, p.r.c.Forge, p.Branch)
+	if held || err != nil {
+		return false, err
+	}
+	if err := p.effect(ctx); err != nil {
+		return false, err
+	}
+	err = p.moveClaimed(ctx, gitstore.Update{Ref: p.refs.tracked, Old: p.head, New: tip})
+	switch {
+	case errors.Is(err, gitstore.ErrRefused), errors.Is(err, gitstore.ErrAuth):
+		p.log.Warn("a revert may not be pushed: it is proposed", "branch", p.Branch, "error", err)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	p.log.Info("took back what could not stay", "branch", p.Branch, "commit", tip.String(), "deployment", r.ID)
+	p.report.Again = 1 // it is a commit that the next pass decides on
+	return true, nil
+}
+
+// sameTree reports whether two commits hold the same files.
+func (p *pass) sameTree(a, b gitstore.ID) (bool, error) {
+	one, err := p.store.CommitAt(a)
+	if err != nil {
+		return false, err
+	}
+	other, err := p.store.CommitAt(b)
+	return one.Tree == other.Tree, err
 }
 
 // revertStays reports whether the branch stands as we built it, and still merges cleanly.

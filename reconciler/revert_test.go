@@ -196,17 +196,22 @@ func TestRevertSparesDriftThatWasAccepted(t *testing.T) {
 	}
 }
 
-func TestPushMergesTheRevertUnlessOthersAreConcerned(t *testing.T) {
+func TestPushPushesTheRevertUnlessOthersAreConcerned(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t, mem.Options{}, "Q: a=1")
 	l.refuse(true)
-	l.commit(map[string]string{"Q": "a=bad"})
+	bad := l.commit(map[string]string{"Q": "a=bad"})
 	l.pass()
 	l.pass()
 	l.inGit("Q", "a=1")
-	require.Empty(t, l.pulls())
 	require.Empty(t, l.last.Held)
 	l.quiet()
+	all, err := l.forge.Pulls(ctx, forge.Filter{})
+	require.NoError(t, err)
+	require.Empty(t, all, "it was pushed, not proposed")
+	c, err := l.git.CommitAt(l.refs()[mainRef])
+	require.NoError(t, err)
+	require.Contains(t, c.Message, "This reverts commit "+bad.String())
 
 	// A shared object concerns every environment.
 	l.edit(mainRef, gitstore.Edit{"shared/queue/S.yaml": []byte("a: v1\n"), "environments/test/queue/T.yaml": []byte("a: v1\n")})
@@ -235,6 +240,7 @@ func TestProtectedBranchIsLeftForAReviewer(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, comments, 1)
 	require.Contains(t, comments[0].Body, "reviewer")
+	l.inGit("Q", "a=bad")
 	l.quiet()
 }
 

@@ -94,7 +94,7 @@ type kindsConfig struct {
 
 type rollbackConfig struct {
 	Auto *bool `yaml:"auto,omitempty" jsonschema:"default=true" jsonschema_description:"Whether the revert of commits that could not be deployed is proposed as a pull request."`
-	Push bool  `yaml:"push,omitempty" jsonschema:"default=false" jsonschema_description:"Whether such a revert, and one asked for with driftback rollback, is merged at once, where it concerns this environment alone and the branch is not protected."`
+	Push bool  `yaml:"push,omitempty" jsonschema:"default=false" jsonschema_description:"Whether such a revert, and one asked for with driftback rollback, is pushed at once, where it concerns this environment alone and the branch is not protected; else it is a pull request."`
 }
 
 type guardConfig struct {

@@ -35,7 +35,8 @@ other environments too, or does not come out clean, it changes this environment'
 changed by hand and Git accepted stays.
 
 There is one path to production: the rollback is deployed once it is merged, through the ordinary plan and its gates.
-With rollback: {push: true} in the configuration it is merged at once, where the rules permit that.`,
+With rollback: {push: true} in the configuration it is pushed at once, where nothing protects the branch and no other
+environment is concerned.`,
 		Example: `  driftback rollback prod --reason "callers hear silence"
   driftback rollback prod --deployment 3 --reason "as before the migration"
   driftback rollback prod --to HEAD~2 --dry-run --reason look`,

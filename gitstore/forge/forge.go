@@ -185,3 +185,10 @@ type Forge interface {
 	// it is. A comment that is gone needs no reaction. Only ID and Pull of c count.
 	Answer(ctx context.Context, c Command, reaction, body string) error
 }
+
+// A Protector knows which branches have rules. Optional: where a forge does not tell, every branch counts as protected.
+type Protector interface {
+	// Protected reports whether rules of the forge stand between a push and the branch. Nothing is pushed to such a
+	// branch, also where our account is exempt from them.
+	Protected(ctx context.Context, branch string) (bool, error)
+}

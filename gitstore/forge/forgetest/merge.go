@@ -85,6 +85,13 @@ func (s *suite) mergeProtected() {
 	s.branch("topic", "a", "one\n")
 	p := s.ensure(forge.Pull{Head: "topic", Base: s.Protected, Title: "T"})
 	tip := s.Git.Tip(s.t, s.Protected)
+	if f, ok := s.Forge.(forge.Protector); ok {
+		for branch, want := range map[string]bool{s.Protected: true, Main: false} {
+			got, err := f.Protected(s.ctx(), branch)
+			require.NoError(s.t, err)
+			require.Equal(s.t, want, got, branch)
+		}
+	}
 	_, err := s.Forge.Merge(s.ctx(), p.Number, p.HeadID, "")
 	require.ErrorIs(s.t, err, forge.ErrNotAllowed)
 	require.Equal(s.t, forge.Open, s.pull(p.Number).State, "it is left for a reviewer")

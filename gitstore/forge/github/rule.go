@@ -48,3 +48,16 @@ var stopping = []string{
 
 // Stops reports whether a rule can refuse a push to a branch of driftback's own.
 func (r Rule) Stops() bool { return slices.Contains(stopping, r.Type) }
+
+// Protected reports whether the branch is protected in the classic way or any rule stands for it.
+func (f *Forge) Protected(ctx context.Context, branch string) (bool, error) {
+	b, _, err := f.client.Repositories.GetBranch(ctx, f.owner, f.repo, branch, 0)
+	if err != nil {
+		return false, f.fail(ctx, "read branch "+branch, err)
+	}
+	if b.GetProtected() {
+		return true, nil
+	}
+	rules, err := f.Rules(ctx, branch)
+	return len(rules) > 0, err
+}

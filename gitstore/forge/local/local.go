@@ -81,7 +81,10 @@ type Forge struct {
 	derived map[int]derivation // by number: what Git says of what is open
 }
 
-var _ forge.Forge = (*Forge)(nil)
+var (
+	_ forge.Forge     = (*Forge)(nil)
+	_ forge.Protector = (*Forge)(nil)
+)
 
 // Open returns a client of the forge in store's repository. Nothing is read or
 // written until a method is called; a forge that is not there yet is empty.

@@ -303,3 +303,8 @@ func showPath(p string) string {
 	}
 	return fmt.Sprintf("%q", p)
 }
+
+// Protected reports whether the branch is among Options.Protect. It returns no error.
+func (f *Forge) Protected(_ context.Context, branch string) (bool, error) {
+	return slices.Contains(f.protect, branch), nil
+}
