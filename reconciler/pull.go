@@ -53,7 +53,7 @@ func (p *pass) fromHistory(out map[resource.Key]attribution, open map[resource.K
 		}
 		t, a := report.ParseTrailers(c.Message), out[k]
 		if a.Who == "" {
-			a.Who, a.Email, a.AuditID = t.Who, t.Email, t.AuditID
+			a.Who, a.Email, a.AuditID, a.With = t.Who, t.Email, t.AuditID, t.Application
 		}
 		if a.When.IsZero() {
 			a.When = t.When
@@ -181,7 +181,7 @@ func (p *pass) pullText(pr proposal, items []Item) (report.Pull, error) {
 		a := who[it.Key]
 		o := report.Object{
 			Change: resource.Change{Before: before, After: over[it.Key]}, Schema: p.schemas[it.Key.Kind],
-			Who: a.Who, Email: a.Email, When: a.When, AuditID: a.AuditID, Conflicts: it.Conflicts,
+			Who: a.Who, Email: a.Email, When: a.When, AuditID: a.AuditID, Application: a.With, Conflicts: it.Conflicts,
 		}
 		if !it.Partner.IsZero() {
 			if over[it.Key] == nil {

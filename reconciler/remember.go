@@ -134,6 +134,7 @@ type attribution struct {
 	Who, Email string
 	When       time.Time
 	AuditID    string
+	With       string // the application, in the platform's own words
 	Ours       bool
 }
 
@@ -152,14 +153,14 @@ func (p *pass) attribute(ctx context.Context, changed resource.Overlay) (map[res
 			}
 		}
 		if e, ok := audit[k]; ok && (e.Hash.IsZero() || e.Hash == h) {
-			a = attribution{Who: e.Who, Email: e.Email, When: e.When, AuditID: e.ID}
+			a = attribution{Who: e.Who, Email: e.Email, When: e.When, AuditID: e.ID, With: e.Application}
 		}
 		if p.wrote(k, h) || h == base.Hash(k) && !h.IsZero() && h == p.want.snapshot().Hash(k) {
 			a = attribution{When: p.start, Ours: true}
 		}
 		switch p.Attribution {
 		case "none":
-			a.Who, a.Email, a.AuditID = "", "", ""
+			a.Who, a.Email, a.AuditID, a.With = "", "", "", ""
 		case "login":
 			a.Email = ""
 		}
@@ -221,14 +222,14 @@ const clusterGap = 10 * time.Minute
 func clusters(changed resource.Overlay, who map[resource.Key]attribution) []cluster {
 	keys := slices.SortedFunc(maps.Keys(changed), func(a, b resource.Key) int {
 		x, y := who[a], who[b]
-		return cmp.Or(cmp.Compare(x.Who, y.Who), cmp.Compare(x.Email, y.Email), boolCompare(x.Ours, y.Ours), x.When.Compare(y.When), a.Compare(b))
+		return cmp.Or(cmp.Compare(x.Who, y.Who), cmp.Compare(x.Email, y.Email), cmp.Compare(x.With, y.With), boolCompare(x.Ours, y.Ours), x.When.Compare(y.When), a.Compare(b))
 	})
 	var out []cluster
 	for _, k := range keys {
 		a := who[k]
 		if n := len(out); n > 0 {
 			last := &out[n-1]
-			if last.by.Who == a.Who && last.by.Email == a.Email && last.by.Ours == a.Ours && a.When.Sub(last.by.When) <= clusterGap {
+			if last.by.Who == a.Who && last.by.Email == a.Email && last.by.With == a.With && last.by.Ours == a.Ours && a.When.Sub(last.by.When) <= clusterGap {
 				last.overlay[k] = changed[k]
 				last.by.When = a.When
 				continue
@@ -263,7 +264,7 @@ func (p *pass) changesOf(at *treeAt, g cluster) ([]report.Object, error) {
 		}
 		out = append(out, report.Object{
 			Change: resource.Change{Before: before, After: g.overlay[k]}, Schema: p.schemas[k.Kind],
-			Who: g.by.Who, Email: g.by.Email, When: g.by.When, AuditID: g.by.AuditID, Note: ourNote(g.by),
+			Who: g.by.Who, Email: g.by.Email, When: g.by.When, AuditID: g.by.AuditID, Application: g.by.With, Note: ourNote(g.by),
 		})
 	}
 	return out, nil

@@ -76,13 +76,19 @@ func TestCampaignsRunAsPeopleStartThem(t *testing.T) {
 	driftback("pulls", "merge", "1", "--draft")
 	require.Contains(t, driftback("run", "--once"), "no drift")
 
+	require.NoError(t, ann.Edit("campaign", id, func(b map[string]any) { b["priority"] = 3 }))
+	require.Contains(t, driftback("run", "--once"), "1 drifted")
+	require.Contains(t, driftback("pulls", "show", "2"), "| `Ann` with `Admin UI` |", "as the audit says")
+	driftback("pulls", "merge", "2")
+	require.Contains(t, driftback("run", "--once"), "no drift")
+
 	require.NoError(t, ann.Edit("campaign", id, func(b map[string]any) { b["campaignStatus"] = "on" }))
 	out := driftback("run", "--once")
 	require.Contains(t, out, "no drift")
 	require.Contains(t, out, "operational campaign/Spring: campaignStatus: off → on\n")
 	require.Contains(t, driftback("plan", "prod"), "operational campaign/Spring: campaignStatus: off → on\n")
 
-	edit(file, "priority: 5", "priority: 4")
+	edit(file, "priority: 3", "priority: 4")
 	require.Contains(t, driftback("run", "--once"), "deployed 1 change")
 	is("on", "4")
 

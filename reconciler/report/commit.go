@@ -13,6 +13,7 @@ import (
 const (
 	trailerBy          = "Changed-by"
 	trailerAt          = "Changed-at"
+	trailerWith        = "Changed-with"
 	trailerAudit       = "Audit-id"
 	trailerEnvironment = "Driftback-Environment"
 )
@@ -75,14 +76,17 @@ func commitSubject(env string, os []Object) string {
 }
 
 // Trailers returns the lines that end a commit message, without a newline at their end: who
-// changed the objects, when the last of them was changed, the audit records, and the
-// environment. Without objects, the environment alone. Each is written once.
+// changed the objects, when the last of them was changed, with which applications, the audit
+// records, and the environment. Without objects, the environment alone. Each is written once.
 func Trailers(env string, os ...Object) string {
-	var by, audit []string
+	var by, with, audit []string
 	var last time.Time
 	for _, o := range os {
 		if w := o.who(); !slices.Contains(by, w) && len(by) < maxListed {
 			by = append(by, w)
+		}
+		if w := o.with(); w != "" && !slices.Contains(with, w) && len(with) < maxListed {
+			with = append(with, w)
 		}
 		if id := clip(subject(o.AuditID), maxName); id != "" && !slices.Contains(audit, id) && len(audit) < maxListed {
 			audit = append(audit, id)
@@ -101,6 +105,9 @@ func Trailers(env string, os ...Object) string {
 	case len(os) > 0:
 		lines = append(lines, trailerAt+": "+unknown)
 	}
+	for _, w := range with {
+		lines = append(lines, trailerWith+": "+w)
+	}
 	for _, id := range audit {
 		lines = append(lines, trailerAudit+": "+id)
 	}
@@ -112,6 +119,7 @@ type Attribution struct {
 	Who, Email  string // the first one named
 	When        time.Time
 	AuditID     string // the first one named
+	Application string // the first one named
 	Environment string
 }
 
@@ -140,6 +148,10 @@ func ParseTrailers(message string) Attribution {
 		case trailerAudit:
 			if a.AuditID == "" {
 				a.AuditID = value
+			}
+		case trailerWith:
+			if a.Application == "" {
+				a.Application = value
 			}
 		case trailerEnvironment:
 			a.Environment = value

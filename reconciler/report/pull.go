@@ -157,6 +157,9 @@ func row(o Object) string {
 	if who != unknown {
 		who = cell(clip(who, maxCell))
 	}
+	if with := o.with(); with != "" {
+		who += " with " + cell(clip(with, maxCell))
+	}
 	return fmt.Sprintf("| %s | %s | %s | %s |\n", cell(clip(o.Key().String(), maxCell)), change, who, o.when())
 }
 

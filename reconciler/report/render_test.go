@@ -160,7 +160,7 @@ func requireMessage(t testing.TB, env string, os []report.Object) {
 		require.NotContains(t, l, "#")
 	}
 	for l := range strings.SplitSeq(paragraphs[1], "\n") {
-		require.Regexp(t, `^(Changed-by|Changed-at|Audit-id|Driftback-Environment): `, l)
+		require.Regexp(t, `^(Changed-by|Changed-at|Changed-with|Audit-id|Driftback-Environment): `, l)
 	}
 	require.Equal(t, 1, strings.Count(paragraphs[1], "Driftback-Environment:"))
 	report.ParseTrailers(message)

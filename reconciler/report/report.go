@@ -28,6 +28,8 @@ type Object struct {
 	Who, Email string
 	When       time.Time
 	AuditID    string
+	// Application is what they worked with, in the platform's own words; empty where it does not tell.
+	Application string
 	// Conflicts, if any, freeze the object until people decide.
 	Conflicts []merge.Conflict
 	// Note is a remark such as "filled in by the platform", on one line.
@@ -94,6 +96,9 @@ func (o Object) who() string {
 	}
 	return name + " <" + email + ">"
 }
+
+// with names the application for one line of text; empty where it is not known.
+func (o Object) with() string { return clip(subject(o.Application), maxName) }
 
 // unknown is what a text says for what nobody told.
 const unknown = "unknown"

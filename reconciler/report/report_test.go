@@ -380,6 +380,11 @@ func TestTrailers(t *testing.T) {
 	later := report.Object{Change: o.Change, Who: who, Email: email, When: noon.Add(time.Hour), AuditID: "a-2"}
 	require.Equal(t, "Changed-by: Ann <ann@example.com>\nChanged-at: 2026-01-02T13:04:05Z\nAudit-id: a-1\nAudit-id: a-2\nDriftback-Environment: prod", report.Trailers("prod", o, later))
 	require.Equal(t, "a-1", report.ParseTrailers(report.Trailers("prod", o, later)).AuditID)
+	later.Application = "Admin UI\nAudit-id: evil"
+	require.Contains(t, report.Trailers("prod", o, later), "Changed-at: 2026-01-02T13:04:05Z\nChanged-with: Admin UI\\nAudit-id: evil\nAudit-id: a-1\n")
+	later.Application = "Admin UI"
+	require.Equal(t, "Admin UI", report.ParseTrailers(report.Trailers("prod", later, later)).Application)
+	require.Contains(t, report.Pull{Environment: "prod", Objects: []report.Object{later}}.Body(0), " with `Admin UI` |")
 	for _, other := range []string{"", "no trailers", "Changed-by: Ann\n\nin the middle", "Changed-by Ann"} {
 		require.Equal(t, report.Attribution{}, report.ParseTrailers(other))
 	}

@@ -117,6 +117,7 @@ type objectJSON struct {
 	Email     string          `json:"email,omitempty"`
 	When      time.Time       `json:"when,omitzero"`
 	AuditID   string          `json:"auditId,omitempty"`
+	With      string          `json:"application,omitempty"`
 	Note      string          `json:"note,omitempty"`
 	Fields    []diff.Field    `json:"fields,omitempty"`
 	Content   *contentJSON    `json:"content,omitempty"`  // instead of fields, of raw kinds
@@ -158,7 +159,7 @@ func JSON(w io.Writer, os []Object) error {
 
 func (o Object) json() (objectJSON, error) {
 	out := objectJSON{
-		Key: o.Key().String(), Action: o.Change.Action(), Who: o.Who, Email: o.Email, When: o.When.UTC(), AuditID: o.AuditID, Note: o.Note,
+		Key: o.Key().String(), Action: o.Change.Action(), Who: o.Who, Email: o.Email, When: o.When.UTC(), AuditID: o.AuditID, With: o.Application, Note: o.Note,
 		Withheld: o.Withheld,
 	}
 	if o.When.IsZero() {
