@@ -57,7 +57,11 @@ const maxPreviews = 100
 // the forge refuses is tried again with the next pass and delays nothing. It reports whether people asked for something that is
 // to be done at once.
 func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error) {
-	if p.dry || p.Announce.Off {
+	if p.dry {
+		return false, nil
+	}
+	if p.Announce.Off {
+		p.st.seen.Looked = p.head
 		return false, nil
 	}
 	open, err := p.r.c.Forge.Pulls(forge.Recent(ctx), forge.Filter{State: forge.Open, Base: p.Branch})
@@ -72,6 +76,7 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 	p.wakeForOverride()
 	for _, step := range []func() error{
 		func() error { return p.announceDeployments(ctx) },
+		func() error { return p.findMerges(ctx) },
 		func() error { return p.announceMerges(ctx, open, d) },
 		func() error { return p.announcePlans(ctx, theirs, d) },
 		func() error { asked, err = p.takeCommands(ctx, open); return err },

@@ -292,3 +292,48 @@ func TestFailureIsToldToItsPull(t *testing.T) {
 	require.Equal(t, said, l.said(pull.Number)["result/prod"], "what was said stays")
 	l.quiet()
 }
+
+// A pull request that was opened and merged between two passes hears what became of it, once; one that changes nothing here, and
+// those of before, hear nothing.
+func TestCameAndWentBetweenTwoPasses(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.refuse(false)
+	l.pass()
+	l.quiet()
+	good := l.develop("good", map[string]string{"Q": "a=2"})
+	l.mergePull(good.Number)
+	docs := l.developFiles("docs", gitstore.Edit{"docs/x.md": []byte("x\n")})
+	l.mergePull(docs.Number)
+	l.pass()
+	l.live("Q", "a=2")
+	require.Contains(t, l.said(good.Number)["result/prod"], "### Deployed to `prod`")
+	require.Empty(t, l.said(docs.Number))
+	l.quiet()
+
+	bad := l.develop("bad", map[string]string{"R": "a=bad"})
+	l.mergePull(bad.Number)
+	l.pass()
+	require.Contains(t, l.said(bad.Number)["result/prod"], fmt.Sprintf("#%d takes it back in Git.", l.drift().Number))
+	require.Equal(t, 1, len(l.said(good.Number)))
+	l.quiet()
+}
+
+// What was merged before anything was announced is no news.
+func TestMergedBeforeAnnouncementsIsNoNews(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.env.Announce.Off = true
+	l.restart()
+	old := l.develop("old", map[string]string{"Q": "a=2"})
+	l.mergePull(old.Number)
+	l.pass()
+	l.live("Q", "a=2")
+	l.env.Announce.Off = false
+	l.restart()
+	next := l.develop("next", map[string]string{"Q": "a=3"})
+	l.mergePull(next.Number)
+	l.pass()
+	require.Empty(t, l.said(old.Number))
+	require.Contains(t, l.said(next.Number)["result/prod"], "### Deployed to `prod`")
+}

@@ -76,8 +76,10 @@ type seen struct {
 	// Cursor is how far commands in comments were taken up; see forge.Forge.
 	Cursor string `json:"cursor,omitempty"`
 	// Told is what pull requests were told, by number; Replies are answers that are still to be given.
-	Told    map[int]told `json:"told,omitempty"`
-	Replies []reply      `json:"replies,omitempty"`
+	Told map[int]told `json:"told,omitempty"`
+	// Looked is the commit of the tracked branch up to which pull requests were looked for that came and went between two passes.
+	Looked  gitstore.ID `json:"looked,omitzero"`
+	Replies []reply     `json:"replies,omitempty"`
 	// Deployed are the last deployments, oldest first, and Queued what the forge was told to wait.
 	Deployed []deployed `json:"deployed,omitempty"`
 	Queued   *deployed  `json:"queued,omitempty"`

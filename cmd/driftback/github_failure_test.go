@@ -210,6 +210,7 @@ func TestGitHubCommands(t *testing.T) {
 	h.mergeBy(number, "squash")
 	h.pass()
 	require.FileExists(t, h.liveFile("later.yml"))
+	require.Contains(t, h.remarks(number), "### Deployed to `prod`", "no pass saw it open")
 	number, _ = h.propose("topic", map[string]string{"topic.yml": "value: 1\n"})
 	h.pass()
 	require.Contains(t, h.ask(number, "/rollback "+cleaned[:10]), "proposes to take back what was committed since")

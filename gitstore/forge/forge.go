@@ -84,6 +84,9 @@ type Filter struct {
 	State State
 	Head  string
 	Base  string
+	// Newest selects at most so many of those that match, the newest: it costs one request. Of long histories a forge may look
+	// at the newest hundred only, and it need not tell who closed them. 0: all.
+	Newest int
 }
 
 // A Status is a verdict on a commit: a check run where the forge has them, else

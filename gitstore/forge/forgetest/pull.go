@@ -190,6 +190,9 @@ func (s *suite) pullFilters() {
 		{forge.Filter{Head: "two", State: forge.Open}, []int{five.Number}},
 		{forge.Filter{Base: "release"}, []int{four.Number}},
 		{forge.Filter{Base: Main, State: forge.Merged}, []int{one.Number}},
+		{forge.Filter{Newest: 2}, []int{five.Number, four.Number}},
+		{forge.Filter{Base: Main, Newest: 1, State: forge.Merged}, []int{one.Number}},
+		{forge.Filter{Head: "two", Newest: 9}, []int{five.Number, two.Number}},
 		{forge.Filter{Head: "tw"}, nil},
 		{forge.Filter{Head: "four", Base: Main}, nil},
 	} {

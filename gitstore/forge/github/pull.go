@@ -38,6 +38,9 @@ func (f *Forge) Pulls(ctx context.Context, filter forge.Filter) ([]forge.Pull, e
 			}
 			pulls = append(pulls, p)
 		}
+		if err == nil && filter.Newest > 0 {
+			res.NextPage = 0
+		}
 		return res, err
 	})
 	if err != nil {
@@ -45,6 +48,9 @@ func (f *Forge) Pulls(ctx context.Context, filter forge.Filter) ([]forge.Pull, e
 	}
 	slices.SortStableFunc(pulls, func(a, b forge.Pull) int { return b.Number - a.Number })
 	pulls = slices.CompactFunc(pulls, func(a, b forge.Pull) bool { return a.Number == b.Number }) // one came while pages were read
+	if filter.Newest > 0 {
+		return pulls[:min(len(pulls), filter.Newest)], nil
+	}
 	asked := 0
 	for i := range pulls {
 		if asked < maxClosers {

@@ -146,7 +146,9 @@ func (f *Forge) Pulls(ctx context.Context, filter forge.Filter) ([]forge.Pull, e
 			return nil, fmt.Errorf("list pull requests: %w", err)
 		}
 		if filter.State == "" || p.State == filter.State {
-			pulls = append(pulls, v.shown(p))
+			if pulls = append(pulls, v.shown(p)); len(pulls) == filter.Newest {
+				break
+			}
 		}
 	}
 	return pulls, nil
