@@ -389,3 +389,16 @@ func TestWhatNobodySawDeletedIsTold(t *testing.T) {
 	l.live("Q", "a=1")
 	l.quiet()
 }
+
+// Who asks to revert a name that vanished has seen that it is called otherwise now, and no more.
+func TestARequestMeansNoEditOfTheNewName(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	require.NoError(t, l.platform.Rename(key("Q"), key("P"), "bob"))
+	l.pass()
+	require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoRevert, Keys: map[resource.Key]resource.Hash{key("Q"): {}}}))
+	l.hand("P", "a=2")
+	l.pass()
+	l.live("P", "a=2")
+	require.Len(t, l.pulls(), 1)
+}

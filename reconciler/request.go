@@ -156,16 +156,17 @@ func (p *pass) withPartners(keys map[resource.Key]resource.Hash) map[resource.Ke
 		return keys
 	}
 	keys = maps.Clone(keys)
-	for appeared, vanished := range liveRenames(p.baseNow(), p.seen, p.st.ids, p.isRaw) {
+	base := p.baseNow()
+	for appeared, vanished := range liveRenames(base, p.seen, p.st.ids, p.isRaw) {
 		_, one := keys[appeared]
 		_, other := keys[vanished]
 		switch {
 		case one && !other && keys[appeared] == p.seen.Hash(appeared):
 			keys[vanished] = resource.Hash{}
-		case other && !one && keys[vanished].IsZero() && len(keys) == 1:
+		case other && !one && keys[vanished].IsZero() && len(keys) == 1 && p.seen.Hash(appeared) == base.Hash(vanished):
 			keys[appeared] = p.seen.Hash(appeared)
 		case other && !one && keys[vanished].IsZero():
-			delete(keys, vanished) // the person saw it under another new name, and it was renamed again since
+			delete(keys, vanished) // it is not only called otherwise, or was renamed again: the person did not see what it is now
 		}
 	}
 	return keys

@@ -133,8 +133,10 @@ func (c *checker) now() *stateAt {
 	return &c.state
 }
 
-// gone reports whether the state is lost at this moment, and not rebuilt.
-func (c *checker) gone() bool { return c.now().id.IsZero() && len(c.lost) > 0 }
+// taken reports whether the state was taken from under the feet of one who held a claim; it may be rebuilt by now.
+func (c *checker) taken() bool {
+	return c.lostAfter(c.w.now.Add(-claimFor)) || c.now().id.IsZero() && len(c.lost) > 0
+}
 
 // lostAfter reports whether the state was lost since: what it said of older things is gone with it.
 func (c *checker) lostAfter(t time.Time) bool { return after(c.lost, t) }
@@ -146,8 +148,8 @@ func after(times []time.Time, t time.Time) bool {
 // holds checks promise 5.
 func (c *checker) holds(owner, what string, deadline bool) {
 	j := c.now().journal
-	if c.lostAfter(c.w.now.Add(-claimFor)) {
-		return // taken from under the owner's feet, and perhaps rebuilt
+	if c.taken() {
+		return
 	}
 	if j.Owner != owner || deadline && c.w.now.After(j.Deadline) {
 		c.w.fail("5 one writer", "%s by %s while %q holds %s until %s", what, owner, j.Owner, c.e.name, j.Deadline.Format("15:04:05"))
@@ -172,7 +174,7 @@ func (w *world) forgeWrite(owner, env, what string) {
 			e.check.holds(owner, "forge write "+what, true)
 		}
 		j := e.check.now().journal
-		holder = holder || e.check.lostAfter(w.now.Add(-claimFor)) || j.Owner == owner && !w.now.After(j.Deadline)
+		holder = holder || e.check.taken() || j.Owner == owner && !w.now.After(j.Deadline)
 	}
 	if !holder {
 		w.fail("5 one writer", "%s by %s, who holds nothing", what, owner)

@@ -97,7 +97,7 @@ func (c *checker) twinned(ch resource.Change) {
 // activated checks that an activation belongs to a deployment.
 func (c *checker) activated(owner string) {
 	c.holds(owner, "activation", true)
-	if p := c.now().journal.Phase; !c.gone() && p != "intent" && p != "undo" {
+	if p := c.now().journal.Phase; !c.taken() && p != "intent" && p != "undo" {
 		c.w.fail("6 one path to production", "activation without a journalled intent")
 	}
 }
@@ -144,7 +144,7 @@ func (c *checker) writer(k resource.Key, spec resource.Spec) string {
 // fields of live's own may stay.
 func (c *checker) written(ch resource.Change, before map[resource.Key]resource.Spec) {
 	j := c.now().journal
-	if c.gone() {
+	if c.taken() {
 		return
 	}
 	if j.Phase != "intent" && j.Phase != "undo" {
