@@ -17,7 +17,7 @@ import (
 type deployed struct {
 	ID     string      `json:"id"`
 	Commit gitstore.ID `json:"commit"`
-	// Since is the commit of the last one before that did not fail.
+	// Since is the commit of the last one before that did not fail; of the first, the one decided on before it.
 	Since  gitstore.ID `json:"since,omitzero"`
 	Failed bool        `json:"failed,omitempty"`
 	Text   string      `json:"text,omitempty"` // of a status
@@ -30,9 +30,10 @@ const (
 	maxResult   = 2000 // objects of a merged pull request that are looked after
 )
 
-// noteDeployed remembers a deployment that ended, in the working state: the forge is told at the end of the pass.
-func (p *pass) noteDeployed(id string, commit gitstore.ID, cause string) {
-	d := deployed{ID: id, Commit: commit, Text: "deployed and verified"}
+// noteDeployed remembers the journal's deployment, which ended, in the working state: the forge is told at the end of the pass.
+func (p *pass) noteDeployed(cause string) {
+	j := p.st.journal
+	d := deployed{ID: j.ID, Commit: j.Commit, Since: j.Since, Text: "deployed and verified"}
 	if cause != "" {
 		d.Failed, d.Text = true, forge.CleanDescription("undone: "+firstLine(cause))
 	}

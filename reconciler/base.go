@@ -67,6 +67,9 @@ func (p *pass) moveBase(ctx context.Context) error {
 	if p.st.seen.Head != p.head && p.atRest == p.st.seen.Head {
 		p.st.seen.Good = p.st.seen.Head
 	}
+	if p.st.seen.Head != p.head {
+		p.decided = p.st.seen.Head
+	}
 	p.st.seen.Head, p.st.seen.Branch, p.st.seen.Path = p.head, p.Branch, p.Path
 	p.expire()
 	return nil

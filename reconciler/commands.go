@@ -29,6 +29,8 @@ type reply struct {
 	To       origin `json:"to"`
 	Reaction string `json:"reaction,omitempty"`
 	Body     string `json:"body,omitempty"`
+	// Accepted are the objects that were asked to be accepted: the answer says how far that came.
+	Accepted map[resource.Key]resource.Hash `json:"accepted,omitempty"`
 }
 
 // maxReplies bounds how many answers wait; those after them are not given.
@@ -165,11 +167,16 @@ func (p *pass) permits(c forge.Command, v command.Verb) bool {
 
 // reply notes an answer that is to be given. It is part of the state, so that it is given also by whoever comes next.
 func (p *pass) reply(to origin, reaction, body string) {
+	p.noteReply(reply{To: to, Reaction: reaction, Body: body})
+}
+
+func (p *pass) noteReply(a reply) {
 	if len(p.st.seen.Replies) >= maxReplies {
-		p.log.Warn("an answer is not given: too many wait", "pull", to.Pull)
+		p.log.Warn("an answer is not given: too many wait", "pull", a.To.Pull)
 		return
 	}
-	p.st.seen.Replies = append(slices.Clone(p.st.seen.Replies), reply{To: to, Reaction: reaction, Body: p.conceal(body)})
+	a.Body = p.conceal(a.Body)
+	p.st.seen.Replies = append(slices.Clone(p.st.seen.Replies), a)
 }
 
 // giveAnswers gives the answers that wait.
@@ -191,6 +198,9 @@ func (p *pass) giveAnswers(ctx context.Context) error {
 
 func (p *pass) giveAnswer(ctx context.Context, a reply) error {
 	c := forge.Command{ID: a.To.ID, Pull: a.To.Pull}
+	if len(a.Accepted) > 0 {
+		a.Body = p.howAccepted(a.Accepted) + a.Body
+	}
 	if !a.To.Shared {
 		return p.r.c.Forge.Answer(ctx, c, a.Reaction, a.Body)
 	}
@@ -219,7 +229,7 @@ func (p *pass) requestOf(said command.Command, c forge.Command, pull *forge.Pull
 	case command.Cancel:
 		return Request{Do: doCancel, Detail: fmt.Sprint(c.Pull)}, "", true
 	case command.Rollback:
-		return p.askRollback(said)
+		return p.askRollback(said, c)
 	}
 	return q, answer("This cannot be asked for in a comment."), false
 }
@@ -303,7 +313,7 @@ func (p *pass) askApply(said command.Command, c forge.Command) (q Request, text 
 }
 
 // askRollback finds the commit by the digits that a person gave.
-func (p *pass) askRollback(said command.Command) (q Request, text string, done bool) {
+func (p *pass) askRollback(said command.Command, c forge.Command) (q Request, text string, done bool) {
 	var found gitstore.ID
 	n := 0
 	err := p.line(p.head, gitstore.ID{}, func(c gitstore.Commit) error {
@@ -321,5 +331,14 @@ func (p *pass) askRollback(said command.Command) (q Request, text string, done b
 	case found == p.head:
 		return q, answer("%s is where %s is now: there is nothing to take back.", report.Value(said.Commit), report.Value(p.Branch)), false
 	}
-	return Request{Do: DoRollback, Detail: found.String(), Reason: "asked for in a comment"}, "", true
+	q = Request{Do: DoRollback, Detail: found.String(), Reason: "asked for in a comment"}
+	t, err := p.takeBack(revertion{To: found, By: c.Author, Reason: q.Reason}, p.head)
+	switch {
+	case err != nil:
+		p.log.Warn("what a rollback takes back is not known yet", "commit", found.String(), "error", err)
+	case t == nil:
+		return Request{}, answer("Since %s nothing was committed that changes %s and can be taken back; what was changed by hand and accepted stays.",
+			report.Value(said.Commit), report.Value(p.Name)), false
+	}
+	return q, "", true
 }

@@ -27,7 +27,7 @@ func TestAcceptSomeInACommentAndRevertTheRest(t *testing.T) {
 	l.comment(n, "These two are right.\n/drift accept queue/A `queue/B`\n")
 	l.pass()
 	require.Equal(t, []string{forge.Eyes, forge.Rocket}, l.reactions(n))
-	require.Contains(t, l.answer(n), "Accepted into Git")
+	require.Regexp(t, `Accepted into Git: #\d+ is merged`, l.answer(n))
 	require.Contains(t, l.answer(n), "- `queue/A`\n- `queue/B`\n")
 	l.pass()
 	l.inGit("A", "a=9")
@@ -385,7 +385,7 @@ func TestAnnouncingSurvivesEveryFault(t *testing.T) {
 			require.Contains(t, said["result/prod"], "### Deployed to `prod`", "%+v", f)
 			require.Contains(t, said["radar/prod"], "agree again")
 			require.Equal(t, []string{forge.Eyes, forge.Rocket}, l.reactions(pull.Number))
-			require.Equal(t, map[string]string{planCheck: "success", radarCheck: "success"}, l.checks(pull.HeadID))
+			require.Equal(t, map[string]string{planCheck: "success", radarCheck: "success", "driftback/prod": "success"}, l.checks(pull.HeadID))
 			require.Equal(t, []string{"success"}, l.deployments())
 			require.Equal(t, "success", l.checks(l.refs()[mainRef].String())["driftback/prod"])
 			met := f.left <= 0

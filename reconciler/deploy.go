@@ -49,6 +49,7 @@ func (p *pass) deploy(ctx context.Context, g gated, d Decision) error {
 			return fmt.Errorf("deploy: %w", err)
 		}
 	}
+	j.Since = p.decided
 	p.journalPrints(w.changes)
 	p.noteFights(w.changes)
 	if err := p.claim(); err != nil {
@@ -228,7 +229,7 @@ func (p *pass) outcome(ctx context.Context, w work, foreign map[int]bool, cause 
 		state = "failure"
 	}
 	id, commit, steps, trigger := j.ID, j.Commit, len(changes), cmp.Or(j.Trigger, TriggerMerge)
-	p.noteDeployed(id, commit, cause)
+	p.noteDeployed(cause)
 	*j = journal{Owner: j.Owner, Deadline: j.Deadline}
 	ups, live, err := p.liveUpdate(fmt.Sprintf("deployment %s of %.10s: %s", id, commit, state))
 	if err != nil {

@@ -32,6 +32,7 @@ type pass struct {
 
 	git      gitstore.Refs
 	head     gitstore.ID // of the tracked branch
+	decided  gitstore.ID // the head that passes before this one decided on; zero where there was none, or it is the same
 	st       *state      // working copy; written by push
 	rules    rules.Rules
 	badRules error                        // why the rules cannot be read
@@ -46,6 +47,9 @@ type pass struct {
 	pending    []gitstore.Update                   // moves of refs that travel with the next push, which is before the next effect
 	idsNew     bool                                // the map of ids learnt something in this pass
 	claiming   time.Time                           // when the claim in the working state was made, until it is pushed
+
+	// mergedNow are the branches of our pull requests that were merged in this pass because people accepted what they propose.
+	mergedNow map[string]bool
 
 	report Report
 }

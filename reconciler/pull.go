@@ -144,6 +144,10 @@ func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error
 	switch {
 	case err == nil:
 		p.report.Again = 1 // the merge is a commit that the next pass decides on
+		if p.mergedNow == nil {
+			p.mergedNow = map[string]bool{}
+		}
+		p.mergedNow[pr.Branch] = true
 		return nil
 	case errors.Is(err, forge.ErrMoved):
 		return nil // a person pushed to it just now, or the forge has not seen our push yet
@@ -158,7 +162,7 @@ func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error
 	if err := p.effect(ctx); err != nil {
 		return err
 	}
-	return p.r.c.Forge.EnsureComment(ctx, number, "accept", "Accepted, and left for a reviewer to merge: "+err.Error()+".")
+	return p.r.c.Forge.EnsureComment(ctx, number, "accept", "Accepted, and left for a reviewer to merge: "+report.Value(p.conceal(err.Error()))+".")
 }
 
 func (p *pass) pullText(pr proposal, items []Item) (report.Pull, error) {

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,7 +23,8 @@ func (p *pass) replyTo(q Request) error {
 	a := report.Answer{Done: done, Not: q.Not}
 	switch q.Do {
 	case DoAccept:
-		a.Text = "Accepted into Git, as far as the rules of this repository permit; else it is left for a reviewer."
+		p.noteReply(reply{To: *q.From, Reaction: forge.Rocket, Body: a.Body(), Accepted: q.Keys})
+		return nil
 	case DoRevert:
 		a.Text = "Git is right: " + env + " is put back to what Git says, through the ordinary gates."
 	case DoIgnore:
@@ -60,6 +62,22 @@ func (p *pass) replyTo(q Request) error {
 	}
 	p.reply(*q.From, forge.Rocket, a.Body())
 	return nil
+}
+
+// howAccepted says how far accepting objects came: merged, or left for a reviewer, and where.
+func (p *pass) howAccepted(keys map[resource.Key]resource.Hash) string {
+	for _, pr := range p.st.seen.Proposals {
+		one := slices.ContainsFunc(sortedResourceKeys(keys), func(k resource.Key) bool { _, in := pr.Keys[k]; return in })
+		n := cmp.Or(pr.Number, p.numbers[pr.Head])
+		switch {
+		case !pr.Accepted || !one || n == 0:
+		case p.mergedNow[pr.Branch]:
+			return fmt.Sprintf("Accepted into Git: #%d is merged.\n", n)
+		case pr.Left == p.head:
+			return fmt.Sprintf("Accepted, and left for a reviewer: the rules of this repository do not let driftback merge #%d.\n", n)
+		}
+	}
+	return "Accepted into Git, as far as the rules of this repository permit; else it is left for a reviewer.\n"
 }
 
 // wait keeps what a pull request changes from being deployed; on one of ours, the environment is suspended.

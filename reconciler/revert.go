@@ -301,7 +301,7 @@ func (p *pass) ensureRevert(ctx context.Context, r *revertion, t takenBack, have
 		return err
 	}
 	r.Left = p.head
-	return p.r.c.Forge.EnsureComment(ctx, have.Number, "push", "Left for a reviewer to merge: "+p.conceal(err.Error())+".")
+	return p.r.c.Forge.EnsureComment(ctx, have.Number, "push", "Left for a reviewer to merge: "+report.Value(p.conceal(err.Error()))+".")
 }
 
 // conceal takes what must not be shown out of a text that goes to a forge.

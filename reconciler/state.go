@@ -207,6 +207,7 @@ type journal struct {
 	ID      string        `json:"id,omitempty"`
 	Phase   phase         `json:"phase,omitempty"`
 	Commit  gitstore.ID   `json:"commit,omitzero"`
+	Since   gitstore.ID   `json:"since,omitzero"` // the commit decided on before it
 	Trigger Trigger       `json:"trigger,omitempty"`
 	Started time.Time     `json:"started,omitzero"`
 	Cause   string        `json:"cause,omitempty"` // why it is being undone

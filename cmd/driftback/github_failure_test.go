@@ -201,7 +201,7 @@ func TestGitHubCommands(t *testing.T) {
 	drift = h.open()[0].Number
 	require.Contains(t, h.ask(drift, "/hold"), "`prod` is suspended")
 	require.Contains(t, h.ask(drift, "/cancel"), "`prod` is no longer suspended.")
-	require.Contains(t, h.ask(drift, "/drift accept file/queue.yml"), "Accepted into Git")
+	require.Contains(t, h.ask(drift, "/drift accept file/queue.yml"), "Accepted into Git: #")
 	require.Equal(t, "length: 40\n", h.inGit("main", "environments/prod/file/queue.yml"))
 	h.pass()
 
