@@ -279,6 +279,9 @@ func (f *feed) entry(ids rest.IDs, r record) (vendors.AuditEntry, bool) {
 		return vendors.AuditEntry{}, false
 	}
 	key, known := ids.Key(a.kind, r.Entity.ID)
+	if a.single {
+		key, known = resource.Key{Kind: a.kind, Name: singletonName}, true
+	}
 	if !known {
 		if r.Entity.Name == "" {
 			return vendors.AuditEntry{}, false

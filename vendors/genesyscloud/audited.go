@@ -17,6 +17,8 @@ type audited struct {
 	entities string
 	// whole kinds are listed anew, as the record's id does not lead to the object.
 	whole bool
+	// single kinds have one object, and the record's id is the organisation's.
+	single bool
 }
 
 // audits is by what the contract leaves open: the names are those that the platform's own pages and its community show. What is not
@@ -28,8 +30,8 @@ var audits = []audited{
 	{kind: skillgroup, services: "Routing ContactCenter", entities: "skillgroup"},
 	{kind: wrapupcode, services: "Routing ContactCenter", entities: "wrapupcode"},
 	{kind: queue, services: "Routing ContactCenter", entities: "queue"},
-	{kind: routingsettings, services: "Routing ContactCenter", entities: "routingsettings", whole: true},
-	{kind: utilization, services: "Routing ContactCenter", entities: "utilization routingutilization", whole: true},
+	{kind: routingsettings, services: "Routing ContactCenter", entities: "routingsettings", whole: true, single: true},
+	{kind: utilization, services: "Routing ContactCenter", entities: "utilization routingutilization", whole: true, single: true},
 	{kind: user, services: "PeoplePermissions Directory", entities: "user"},
 	{kind: group, services: "Groups Directory", entities: "group"},
 	{kind: team, services: "Groups Directory", entities: "team"},

@@ -14,10 +14,13 @@ func routingKinds(h hooks) []rest.Kind {
 	))}
 }
 
+// singletonName is how what there is one of is called.
+const singletonName = "settings"
+
 // singleton is what an organisation has exactly one of.
 func singleton(kind resource.Kind, path string, fs fields) rest.Kind {
 	return rest.Kind{
-		Kind: kind, Name: rest.Name{Singleton: "settings"}, Fields: fs,
+		Kind: kind, Name: rest.Name{Singleton: singletonName}, Fields: fs,
 		Get:    rest.Operation{Path: path},
 		Update: rest.Operation{Method: "PUT", Path: path},
 	}

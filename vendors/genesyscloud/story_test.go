@@ -48,7 +48,14 @@ func fill(t *testing.T, d *Driver, objects []resource.Resource) {
 		var later []resource.Resource
 		var last error
 		for _, r := range objects {
-			_, err := d.Apply(t.Context(), resource.Change{After: &r})
+			c := resource.Change{After: &r}
+			if r.Key.Kind == routingsettings || r.Key.Kind == utilization { // it is there already
+				live, err := d.Read(t.Context(), []resource.Key{r.Key})
+				require.NoError(t, err)
+				c.Before, err = live.Resource(r.Key)
+				require.NoError(t, err)
+			}
+			_, err := d.Apply(t.Context(), c)
 			if errors.Is(err, vendors.ErrInvalid) {
 				later, last = append(later, r), err
 				continue

@@ -2,9 +2,12 @@ package genesyscloud
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/genesyscloud/simulator"
@@ -12,26 +15,35 @@ import (
 	"github.com/driftback/driftback/vendors/vendortest"
 )
 
-// An example is an object in JSON. # in it is replaced by a number, to have it in many values.
+// An example is an object in JSON. # in it is replaced by a number, to have it in many values; @ by true or false.
 type example struct {
 	key   string
 	json  string
 	needs []string // keys of other examples
-	// single kinds have one value only: nothing but the name, or what is fixed at the creation
-	single bool
+	// values is how many there are: 1 where there is nothing but the name, or what is fixed at the creation
+	values int
+	names  []string // hard ones, for the suite
+	// without are cases of the suite that the platform has no occasion for, with the reason
+	without map[string]string
 }
+
+// What cannot be done by anybody.
+var (
+	named = map[string]string{"ForeignRename": "it has its name for ever"}
+	only1 = map[string]string{"Watch": "there is one, and it has no id to be a topic"}
+)
 
 const home = `"division": {"$ref": "division/Home"}`
 
 // examples are one object of every kind that is managed, as specs have them: with what the platform fills in.
 var examples = []example{
 	{key: "division/Sales", json: `{"description": "Text #"}`},
-	{key: "skill/Billing", json: `{"division": {"$ref": "division/D#"}}`, needs: []string{"division/D1", "division/D2", "division/D3", "division/D4"}},
-	{key: "language/Deutsch", json: `{}`, single: true},
-	{key: "wrapupcode/Sold", json: `{"description": "Text #", ` + home + `}`},
+	{key: "skill/Billing", json: `{"division": {"$ref": "division/D#"}}`, needs: []string{"division/D1", "division/D2", "division/D3", "division/D4"}, values: 4, without: named},
+	{key: "language/Deutsch", json: `{}`, values: 1, without: named},
+	{key: "wrapupcode/Sold", json: `{"description": "Text #", ` + home + `}`, names: []string{"Ünïcode 日本", "with/slash", "a%2Fb", `quote"s`, "*?[x]", "über & <b>"}},
 	{key: "schedule/Weekdays", json: `{"description": "Text #", "start": "2026-01-05T08:00:00.000000", "end": "2026-01-05T18:00:00.000000", "rrule": "FREQ=WEEKLY;BYDAY=MO", ` + home + `}`},
 	{key: "schedulegroup/Hours", json: `{"description": "Text #", "timeZone": "Europe/Zurich", "openSchedules": [{"$ref": "schedule/Weekdays"}], ` + home + `}`, needs: []string{"schedule/Weekdays"}},
-	{key: "responselibrary/Answers", json: `{"responseType": "MessagingTemplate", ` + home + `}`, single: true},
+	{key: "responselibrary/Answers", json: `{"responseType": "MessagingTemplate", ` + home + `}`, values: 1},
 	{key: "response/Answers/Hello", json: `{"libraries": [{"$ref": "responselibrary/Answers"}], "texts": [{"content": "Hello #", "contentType": "text/plain"}]}`, needs: []string{"responselibrary/Answers"}},
 	{key: "location/Zurich", json: `{"notes": "Text #", "address": {"city": "Zurich", "country": "CH", "street1": "Street 1", "zipcode": "8000"}}`},
 	{key: "group/Agents", json: `{"description": "Text #", "type": "official", "rulesVisible": true, "visibility": "public", "rolesEnabled": false, "includeOwners": true, "callsEnabled": false}`},
@@ -41,9 +53,11 @@ var examples = []example{
 	{key: "dataaction/CRM/Find", json: `{"integrationId": {"$ref": "integration/Web"},
 		"contract": {"input": {"inputSchema": {"type": "object", "properties": {"id": {"type": "string"}}}}, "output": {"successSchema": {"type": "object", "properties": {}}}},
 		"config": {"timeoutSeconds": #, "request": {"requestUrlTemplate": "https://crm.example.org/${input.id}", "requestType": "GET", "headers": {}}, "response": {"translationMap": {}, "successTemplate": "${rawResult}"}}}`, needs: []string{"integration/Web"}},
-	{key: "prompt/Welcome", json: `{"description": "Text #", "resources": [{"language": "en-us", "text": "Welcome #", "ttsString": "Welcome #"}], ` + home + `}`},
+	{key: "prompt/Welcome", json: `{"description": "Text #", "resources": [{"language": "en-us", "text": "Welcome #", "ttsString": "Welcome #"}], ` + home + `}`, without: named},
 	{key: "datatable/Shops", json: `{"description": "Text #", "schema": {"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}, "open": {"type": "boolean"}, "phone": {"type": "string"}}}, ` + home + `}`},
-	{key: "datatablerow/Shops/17", json: `{"datatable": {"$ref": "datatable/Shops"}, "phone": "+4144#", "open": true}`, needs: []string{"datatable/Shops"}},
+	{key: "datatablerow/Shops/17", json: `{"datatable": {"$ref": "datatable/Shops"}, "phone": "+4144#", "open": true}`, needs: []string{"datatable/Shops"}, without: map[string]string{
+		"ForeignRename": "its key is its name", "Watch": "a row has no topic", "Audit": "records are the table's",
+	}},
 	{key: "skillgroup/Experts", json: `{"description": "Text #", "skillConditions": [{"routingSkillConditions": [{"routingSkill": {"$ref": "skill/Billing"}, "comparator": "GreaterThan", "proficiency": 3, "childConditions": []}], "languageSkillConditions": [], "operation": "And"}], ` + home + `}`, needs: []string{"division/D1", "skill/Billing"}},
 	{key: "queue/Support", json: `{"description": "Text #", ` + home + `, "wrapUpCodes": [{"$ref": "wrapupcode/Sold"}], "memberGroups": [{"$ref": "group/Agents"}],
 		"mediaSettings": {
@@ -57,7 +71,7 @@ var examples = []example{
 		"autoAnswerOnly": true, "enableTranscription": false, "enableAudioMonitoring": false, "enableManualAssignment": false, "suppressInQueueCallRecording": true}`,
 		needs: []string{"wrapupcode/Sold", "group/Agents"}},
 	{key: "flow/INBOUNDCALL/Main", json: `{"description": "Text #", "content": "inboundCall:\n  description: Text #\n  startUpRef: here\n", ` + home + `}`},
-	{key: "flowoutcome/Booked", json: `{"description": "Text #", ` + home + `}`},
+	{key: "flowoutcome/Booked", json: `{"description": "Text #", ` + home + `}`, without: map[string]string{"ForeignDelete": "outcomes cannot be deleted"}},
 	{key: "flowmilestone/Asked", json: `{"description": "Text #", ` + home + `}`},
 	{key: "ivr/Hotline", json: `{"description": "Text #", "dnis": ["+41441234567"], "scheduleGroup": {"$ref": "schedulegroup/Hours"}, "openHoursFlow": {"$ref": "flow/INBOUNDCALL/Main"}, ` + home + `}`, needs: []string{"schedule/Weekdays", "schedulegroup/Hours", "flow/INBOUNDCALL/Main"}},
 	{key: "emergencygroup/Evacuation", json: `{"description": "Text #", "emergencyCallFlows": [{"emergencyFlow": {"$ref": "flow/INBOUNDCALL/Main"}, "ivrs": []}], ` + home + `}`, needs: []string{"flow/INBOUNDCALL/Main"}},
@@ -73,6 +87,12 @@ var examples = []example{
 	{key: "webdeployment/Shop", json: `{"description": "Text #", "status": "Active", "allowAllDomains": true, "configuration": {"id": {"$ref": "webconfiguration/Chat"}}}`, needs: []string{"webconfiguration/Chat"}},
 	{key: "trigger/Missed", json: `{"description": "Text #", "topicName": "v2.detail.events.conversation.{id}.user.end", "enabled": true, "target": {"type": "Workflow", "id": {"$ref": "flow/WORKFLOW/Call back"}}}`, needs: []string{"flow/WORKFLOW/Call back"}},
 	{key: "evaluationform/Politeness", json: `{"published": true, "questionGroups": [{"name": "Opening", "type": "questionGroup", "weight": 1, "questions": [{"text": "Friendly #?", "type": "multipleChoiceQuestion", "answerOptions": [{"text": "Yes", "value": 1}, {"text": "No", "value": 0}]}]}], ` + home + `}`},
+	{key: "routingsettings/settings", json: `{"resetAgentScoreOnPresenceChange": @}`, values: 2, without: only1},
+	{key: "utilization/settings", json: `{"labelUtilizations": [], "utilization": {
+		"call": {"maximumCapacity": #, "interruptableMediaTypes": ["callback"], "includeNonAcd": false},
+		"callback": {"maximumCapacity": 1, "interruptableMediaTypes": [], "includeNonAcd": false}, "chat": {"maximumCapacity": 4, "interruptableMediaTypes": [], "includeNonAcd": false},
+		"email": {"maximumCapacity": 1, "interruptableMediaTypes": ["call", "callback", "chat"], "includeNonAcd": false},
+		"message": {"maximumCapacity": 4, "interruptableMediaTypes": [], "includeNonAcd": true}, "workitem": {"maximumCapacity": 1, "interruptableMediaTypes": [], "includeNonAcd": false}}}`, without: only1},
 	{key: "user/ann@example.org", json: `{"name": "Ann Lee", "title": "Agent #", "state": "active", ` + home + `}`},
 }
 
@@ -83,12 +103,12 @@ var others = []example{
 }
 
 func (e example) spec(t *testing.T, n int) resource.Spec {
-	return spec(t, strings.ReplaceAll(e.json, "#", fmt.Sprint(n+1)))
+	return spec(t, strings.NewReplacer("#", fmt.Sprint(n+1), "@", fmt.Sprint(n%2 == 0)).Replace(e.json))
 }
 
 // object is the example as the suite takes it.
 func (e example) object(t *testing.T) vendortest.Object {
-	o := vendortest.Object{Key: key(e.key), Single: e.single, Vary: func(n int) resource.Spec { return e.spec(t, n) }}
+	o := vendortest.Object{Key: key(e.key), Values: e.values, Vary: func(n int) resource.Spec { return e.spec(t, n) }}
 	for _, need := range e.needs {
 		for _, x := range append(others, examples...) {
 			if x.key == need {
@@ -101,6 +121,15 @@ func (e example) object(t *testing.T) vendortest.Object {
 
 // everything manages also what is managed on request only.
 func everything(c *Config) { c.Include = []string{"user", "datatablerow"} }
+
+func TestEveryKindHasAnExample(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	d := w.open(t, w.Org("Acme"), everything)
+	for _, k := range d.managed() {
+		require.True(t, slices.ContainsFunc(examples, func(e example) bool { return key(e.key).Kind == k }), "%s is not tried", k)
+	}
+}
 
 // TestDriver is the suite for each kind, on a platform that is consistent at once and one that is not.
 func TestDriver(t *testing.T) {
@@ -142,12 +171,13 @@ func suite(t *testing.T, e example, o simulator.Options, disturb func(*world)) {
 	}
 	var orgs atomic.Int32
 	vendortest.Run(t, vendortest.Fixture{
-		Objects: []vendortest.Object{object},
+		Objects: []vendortest.Object{object}, Without: e.without, Names: e.names,
 		Open: func(t *testing.T) vendortest.Platform {
 			org := w.Org(fmt.Sprintf("Acme %d", orgs.Add(1)))
 			return vendortest.Platform{
 				Driver: w.open(t, org, everything, kinds...),
 				Again:  func() vendors.Driver { return w.open(t, org, everything, kinds...) },
+				Hand:   w.hands(org),
 			}
 		},
 	})

@@ -30,8 +30,8 @@ const (
 	maxWait = 5 * time.Minute
 )
 
-// watched are the kinds that are worth a topic each, those first whose change people feel first. The topics are those of the
-// platform's audit; flows and prompts have their own besides.
+// watched are the kinds of which each object gets a topic, as long as there are any: those first whose change people feel first. The
+// topics are those of the platform's audit; flows and prompts have their own besides. Singletons and rows of tables have none.
 var watched = []struct {
 	kind   resource.Kind
 	entity string
@@ -41,6 +41,10 @@ var watched = []struct {
 	{schedulegroup, "ScheduleGroup", ""}, {prompt, "Prompt", "v2.architect.prompts.%s"}, {campaign, "Campaign", "v2.outbound.campaigns.%s"},
 	{wrapupcode, "WrapupCode", ""}, {skillgroup, "SkillGroup", ""}, {division, "Division", ""}, {skill, "Skill", ""}, {datatable, "DataTable", ""},
 	{contactlist, "ContactList", "v2.outbound.contactlists.%s"}, {ruleset, "RuleSet", ""}, {role, "Role", ""}, {group, "Group", ""}, {trigger, "Trigger", ""},
+	{dataaction, "Action", ""}, {integration, "Integration", ""}, {webconfiguration, "WebDeploymentConfiguration", ""}, {webdeployment, "WebDeployment", ""},
+	{responselibrary, "ResponseLibrary", ""}, {response, "Response", ""}, {dnclist, "DNCList", ""}, {callabletimeset, "CallableTimeSet", ""},
+	{attemptlimit, "AttemptLimits", ""}, {flowoutcome, "FlowOutcome", ""}, {flowmilestone, "FlowMilestone", ""}, {language, "Language", ""},
+	{location, "Location", ""}, {team, "Team", ""}, {evaluationform, "EvaluationForm", ""}, {user, "User", ""},
 }
 
 // seen is what the last reading listed, for subscribing. It holds keys and ids and no bodies.

@@ -74,7 +74,7 @@ func (w *world) open(t *testing.T, org *simulator.Org, change func(*Config), kin
 	if change != nil {
 		change(&c)
 	}
-	d, err := New(c, Options{Kinds: kinds, Clock: w.clock, Jitter: func() float64 { return 0.5 }})
+	d, err := New(c, Options{Kinds: kinds, Clock: w.clock, Jitter: func() float64 { return 0.5 }, Resubscribe: 20 * time.Millisecond})
 	require.NoError(t, err)
 	return d
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -78,7 +79,7 @@ func (p *pass) missing(ctx context.Context, k *kind, first uint32) error {
 	return err
 }
 
-// ask reads an object that was not listed, by its id.
+// ask reads an object that was not listed, by its id. One that may not be seen is unknown, and fails nothing else.
 func (p *pass) ask(ctx context.Context, it item) error {
 	f, err := p.d.get(ctx, it.k, it.id)
 	p.count(0)
@@ -86,8 +87,12 @@ func (p *pass) ask(ctx context.Context, it item) error {
 		p.forget(it.k, it.ident)
 		return nil
 	}
+	if errors.Is(err, vendors.ErrDenied) {
+		return p.unreadable(ctx, it, fmt.Errorf("it is not listed, and %w", err))
+	}
 	if err != nil {
-		return fmt.Errorf("%s, which was not listed: %w", it.id, err)
+		name, _ := p.d.x.name(it.k.Kind.Kind, it.id)
+		return fmt.Errorf("%s (%s), which was not listed: %w", name, it.id, err)
 	}
 	it.o, it.etag = f.o, f.etag
 	if parent, _, ok := strings.Cut(it.id, "/"); ok && it.k.inParent {

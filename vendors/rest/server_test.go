@@ -32,7 +32,7 @@ type server struct {
 	fault func(r *http.Request, after bool) (status int, header http.Header)
 	// shift is called between the pages of a listing, without the lock.
 	shift func(r *http.Request)
-	// denied collections answer 403, hidden objects 500.
+	// denied collections answer 403, and so do hidden objects, which are not listed either.
 	denied map[string]bool
 	hidden map[string]bool
 	stale  map[string][]map[string]any // what listings still show
@@ -155,6 +155,9 @@ func (s *server) list(w http.ResponseWriter, r *http.Request, c string) {
 		listed = old
 	}
 	for _, o := range listed {
+		if id, _ := o["id"].(string); s.hidden[id] {
+			continue
+		}
 		if peer := q.Get("hasPeer"); peer != "" && fmt.Sprint(o["peer"] == true) != peer {
 			continue
 		}
@@ -197,7 +200,7 @@ func (s *server) get(w http.ResponseWriter, r *http.Request, c string) {
 	case o == nil:
 		answer(w, 404, map[string]any{"message": "not found"})
 	case s.hidden[o["id"].(string)]:
-		answer(w, 500, map[string]any{"message": "broken"})
+		answer(w, 403, map[string]any{"message": "of another division"})
 	default:
 		if c == "tables" {
 			w.Header().Set("ETag", fmt.Sprintf("%q", o["etag"]))

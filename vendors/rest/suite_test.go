@@ -122,6 +122,12 @@ func (h hand) put(k resource.Key, spec resource.Spec) error {
 	h.s.mu.Lock()
 	defer h.s.mu.Unlock()
 	raw := h.raw(k.Kind, map[string]any(spec), "").(map[string]any)
+	if k.Kind == "settings" {
+		h.s.now++
+		raw["version"] = number(h.s.now)
+		h.s.settings = raw
+		return nil
+	}
 	c, id := collections[k.Kind], h.id(k)
 	if k.Kind == "row" {
 		parts, _ := splitName(k.Name, 2)
@@ -229,12 +235,30 @@ func (h hand) rename(from, to resource.Key) error {
 	return err
 }
 
+func (h hand) hide(k resource.Key) error {
+	if k.Kind == "settings" {
+		return h.fail(k.Kind)
+	}
+	h.s.mu.Lock()
+	defer h.s.mu.Unlock()
+	id := h.id(k)
+	if k.Kind == "row" {
+		parts, _ := splitName(k.Name, 2)
+		id = parts[1]
+	}
+	h.s.hidden[id] = true
+	return nil
+}
+
 func (h hand) fail(k resource.Kind) error {
 	h.s.mu.Lock()
 	defer h.s.mu.Unlock()
 	c := collections[k]
-	if k == "row" {
+	switch k {
+	case "row":
 		c = "tables"
+	case "settings":
+		c = "settings"
 	}
 	h.s.denied[c] = true
 	return nil
@@ -328,6 +352,7 @@ var objects = []vendortest.Object{
 		},
 		Needs: []resource.Resource{needs("skill", "Billing", resource.Spec{"level": number(1)}), needs("queue", "Overflow", resource.Spec{"members": []any{}})},
 	},
+	{Key: resource.Key{Kind: "settings", Name: "settings"}, Vary: func(n int) resource.Spec { return resource.Spec{"greeting": fmt.Sprint("hello ", n)} }},
 }
 
 func TestDriver(t *testing.T) {
@@ -375,6 +400,6 @@ func platform(t *testing.T, fault func(*http.Request, bool) (int, http.Header)) 
 	return vendortest.Platform{
 		Driver: open(t, s, Options{MaxTries: 20}).Vendor(),
 		Again:  func() vendors.Driver { return open(t, s, Options{MaxTries: 20}).Vendor() },
-		Hand:   vendortest.Hand{Put: h.put, Delete: h.delete, Rename: h.rename, Fail: h.fail},
+		Hand:   vendortest.Hand{Put: h.put, Delete: h.delete, Rename: h.rename, Hide: h.hide, Fail: h.fail},
 	}
 }

@@ -26,7 +26,7 @@
 // which they stand: kinds, then reading, then writing, conflicts, and the optional
 // interfaces last. It asks for no more than the kinds declare as their Capabilities: a kind that cannot be
 // renamed must refuse renames with vendors.ErrUnsupported, and that is all. What the
-// Hand cannot do is skipped, and the test's output says so; the hand should be a way past the driver, such as the
+// Hand cannot do has to be excused in Fixture.Without, with the reason; the hand should be a way past the driver, such as the
 // platform's own client, so that one error is not made twice.
 //
 // What most often goes wrong, and the case that tells: numbers or sets that

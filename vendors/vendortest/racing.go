@@ -72,9 +72,6 @@ func (s *session) count(d vendors.Driver, number map[resource.Hash]int, steps in
 // race: while driftback writes without pause, a person edits. Nothing that the person wrote is overwritten
 // before it was read, as it then is in Git.
 func race(s *session) {
-	if s.Hand.Put == nil {
-		s.Skip("the hand cannot put")
-	}
 	const edits, tries = 30, 20000
 	person := map[resource.Hash]int{}
 	for n := range edits {

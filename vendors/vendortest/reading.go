@@ -53,9 +53,6 @@ func empty(t *testing.T, f Fixture) {
 
 // names: hard names come back as they are, or are refused for good.
 func names(t *testing.T, f Fixture) {
-	if len(f.Names) == 0 {
-		t.Skip("the fixture has no hard names")
-	}
 	for _, name := range f.Names {
 		t.Run("", func(t *testing.T) {
 			s := start(t, f, f.Objects[0])
@@ -75,7 +72,7 @@ func names(t *testing.T, f Fixture) {
 
 // observes: what was put is listed and read, under its key, with a hash that is its spec's.
 func observes(s *session) {
-	s.apply(nil, s.value(0))
+	s.have(0)
 	snap := s.observe()
 	entry, listed := snap.Entry(s.o.Key)
 	require.True(s, listed)
@@ -91,7 +88,7 @@ func observes(s *session) {
 
 // knows: what is known need not be sent again; what differs from it must be.
 func knows(s *session) {
-	s.apply(nil, s.value(0))
+	s.have(0)
 	first := s.observe()
 	second, err := s.Driver.Observe(s.ctx, vendors.Request{Known: first})
 	require.NoError(s, err)
@@ -107,7 +104,7 @@ func knows(s *session) {
 
 // scopes: what was not asked for is not covered, by either reading.
 func scopes(s *session) {
-	s.apply(nil, s.value(0))
+	s.have(0)
 	snap, err := s.Driver.Observe(s.ctx, vendors.Request{Kinds: []resource.Kind{}})
 	require.NoError(s, err)
 	require.False(s, snap.Covers(s.o.Key))
@@ -124,38 +121,47 @@ func scopes(s *session) {
 	require.False(s, snap.Covers(s.o.Key), "Read says something about what it was not asked for")
 }
 
-// foreign: what a person does is seen: an edit, a deletion, a rename.
+// foreign: what a person edits is seen, and what was decided before it is refused.
 func foreign(s *session) {
-	if s.Hand.Put == nil {
-		s.Skip("the hand cannot put")
+	require.NoError(s, s.Hand.Put(s.o.Key, s.o.Vary(0)))
+	s.is(s.o.Key, 0)
+	require.NoError(s, s.Hand.Put(s.o.Key, s.o.Vary(1)))
+	s.is(s.o.Key, 1)
+	if s.info.Can.Update && (s.o.Values == 0 || s.o.Values > 2) {
+		s.refuse(vendors.ErrConflict, s.value(0), s.value(2))
+		s.is(s.o.Key, 1)
 	}
+}
+
+// foreignRename: what a person gives another name is seen under that, with the same id.
+func foreignRename(s *session) {
 	require.NoError(s, s.Hand.Put(s.o.Key, s.o.Vary(0)))
 	s.is(s.o.Key, 0)
 	before, _ := s.observe().Entry(s.o.Key)
-	require.NoError(s, s.Hand.Put(s.o.Key, s.o.Vary(1)))
-	s.is(s.o.Key, 1)
-	if s.Hand.Rename != nil {
-		to := resource.Key{Kind: s.o.Key.Kind, Name: s.o.Key.Name + "-renamed"}
-		require.NoError(s, s.Hand.Rename(s.o.Key, to))
-		s.is(s.o.Key, -1)
-		s.is(to, 1)
-		if after, _ := s.observe().Entry(to); s.info.Can.StableID {
-			require.Equal(s, before.Origin.ID, after.Origin.ID, "the id does not survive a rename")
-		}
-		require.NoError(s, s.Hand.Rename(to, s.o.Key))
+	to := resource.Key{Kind: s.o.Key.Kind, Name: s.o.Key.Name + "-renamed"}
+	require.NoError(s, s.Hand.Rename(s.o.Key, to))
+	s.is(s.o.Key, -1)
+	s.is(to, 0)
+	if after, _ := s.observe().Entry(to); s.info.Can.StableID {
+		require.Equal(s, before.Origin.ID, after.Origin.ID, "the id does not survive a rename")
 	}
-	if s.Hand.Delete != nil {
-		require.NoError(s, s.Hand.Delete(s.o.Key))
-		s.is(s.o.Key, -1)
-	}
+	require.NoError(s, s.Hand.Rename(to, s.o.Key))
+	s.is(s.o.Key, 0)
+}
+
+// foreignDelete: what a person deletes is gone, and can be made again.
+func foreignDelete(s *session) {
+	require.NoError(s, s.Hand.Put(s.o.Key, s.o.Vary(0)))
+	s.is(s.o.Key, 0)
+	require.NoError(s, s.Hand.Delete(s.o.Key))
+	s.is(s.o.Key, -1)
+	s.apply(nil, s.value(0))
+	s.is(s.o.Key, 0)
 }
 
 // hidden: an object that cannot be read is not one that is not there.
 func hidden(s *session) {
-	if s.Hand.Hide == nil {
-		s.Skip("the hand cannot hide")
-	}
-	s.apply(nil, s.value(0))
+	s.have(0)
 	require.NoError(s, s.Hand.Hide(s.o.Key))
 	snap, err := s.Driver.Observe(s.ctx, vendors.Request{})
 	require.NotNil(s, snap)
@@ -170,10 +176,7 @@ func hidden(s *session) {
 
 // failing: a kind that cannot be listed is not one that is empty.
 func failing(s *session) {
-	if s.Hand.Fail == nil {
-		s.Skip("the hand cannot make listings fail")
-	}
-	s.apply(nil, s.value(0))
+	s.have(0)
 	require.NoError(s, s.Hand.Fail(s.o.Key.Kind))
 	snap, err := s.Driver.Observe(s.ctx, vendors.Request{})
 	require.Error(s, err)

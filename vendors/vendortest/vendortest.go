@@ -2,6 +2,7 @@ package vendortest
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,9 @@ type Fixture struct {
 	Objects []Object
 	// Names are hard ones for the first object's kind. Each must come back as it is or be refused with vendors.ErrInvalid.
 	Names []string
+	// Without names cases that cannot be tried here, each with the reason: "Hidden": "everybody sees everything". What the
+	// Hand cannot do and Without does not excuse is a failure.
+	Without map[string]string
 }
 
 // A Platform is a live system and the ways to it.
@@ -28,7 +32,7 @@ type Platform struct {
 	Hand  Hand
 }
 
-// Hand is a person who changes the platform past the driver. What is nil is not tried.
+// Hand is a person who changes the platform past the driver. It may lack what Fixture.Without excuses.
 type Hand struct {
 	Put    func(resource.Key, resource.Spec) error
 	Delete func(resource.Key) error
@@ -44,8 +48,9 @@ type Object struct {
 	Key resource.Key
 	// Vary returns the n-th value, in canonical form; different n give different values.
 	Vary func(n int) resource.Spec
-	// Single says that there is one value only, as the kind is nothing but names. What takes two is not tried.
-	Single bool
+	// Values is how many different values there are: 1 where the kind is nothing but names, 2 for a switch. 0 is any number.
+	// What takes more is not tried.
+	Values int
 	// Needs are put before, in this order, as the object refers to them.
 	Needs []resource.Resource
 }
@@ -53,18 +58,26 @@ type Object struct {
 // Run runs the suite.
 func Run(t *testing.T, f Fixture) {
 	require.NotEmpty(t, f.Objects, "a fixture without objects tests nothing")
+	for name := range f.Without {
+		require.True(t, slices.ContainsFunc(cases, func(c testCase) bool { return c.name == name }) || name == "Watch" || name == "Audit", "there is no case %s", name)
+	}
 	t.Run("Kinds", func(t *testing.T) { kinds(t, f) })
 	t.Run("Empty", func(t *testing.T) { empty(t, f) })
-	t.Run("Names", func(t *testing.T) { names(t, f) })
+	if len(f.Names) > 0 {
+		t.Run("Names", func(t *testing.T) { names(t, f) })
+	}
 	for _, o := range f.Objects {
+		info := infoOf(t, f, o.Key.Kind)
 		t.Run(string(o.Key.Kind), func(t *testing.T) {
 			for _, c := range cases {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					s := start(t, f, o)
-					if c.can != nil && !c.can(s.info.Can) || c.varies && o.Single {
-						t.Skip("the kind does not declare this capability")
+					f.excused(t, c.name)
+					if !c.can(info.Can) || o.Values != 0 && o.Values < c.values {
+						t.Skip(undeclared)
 					}
+					s := start(t, f, o)
+					require.True(t, c.hand == nil || c.hand(s.Hand), "the hand cannot, and the fixture does not say why")
 					c.run(s)
 				})
 			}
@@ -73,37 +86,67 @@ func Run(t *testing.T, f Fixture) {
 	t.Run("Optional", func(t *testing.T) { optional(t, f) })
 }
 
+// undeclared is why a case is skipped that the kind's capabilities rule out.
+const undeclared = "the kind does not declare this capability"
+
+// excused skips a case that the fixture cannot try.
+func (f Fixture) excused(t *testing.T, name string) {
+	t.Helper()
+	if why, ok := f.Without[name]; ok {
+		t.Skipf("not tried: %s", why)
+	}
+}
+
+// infoOf asks a driver of its own what the kind can.
+func infoOf(t *testing.T, f Fixture, kind resource.Kind) resource.KindInfo {
+	t.Helper()
+	d := f.Open(t).Driver
+	defer func() { require.NoError(t, d.Close()) }()
+	for _, k := range d.Kinds() {
+		if k.Kind == kind {
+			return k
+		}
+	}
+	require.Fail(t, "the driver does not declare the kind", kind)
+	return resource.KindInfo{}
+}
+
 // A testCase is one rule of vendors.Driver, tried on every object whose kind can.
 type testCase struct {
 	name   string
 	can    func(resource.Capabilities) bool
 	run    func(*session)
-	varies bool // it takes more than one value
+	values int             // so many different values it takes
+	hand   func(Hand) bool // what it asks of the hand; nil is nothing
 }
 
 var cases = []testCase{
-	{"Observe", creates, observes, false},
-	{"Known", creates, knows, true},
-	{"Scope", creates, scopes, false},
-	{"Create", creates, creation, false},
-	{"Update", updates, updating, false},
-	{"Delete", deletes, deletion, false},
-	{"Rename", renames, renaming, false},
-	{"Settled", updates, settled, false},
-	{"Twice", creates, twice, false},
-	{"Unsupported", nil, unsupported, false},
-	{"Conflict", creates, conflicts, true},
-	{"Cancelled", creates, cancelled, false},
-	{"Untouched", updates, untouched, false},
-	{"Foreign", creates, foreign, true},
-	{"Hidden", creates, hidden, false},
-	{"Failing", creates, failing, false},
-	{"Lost", guards, lost, true},
-	{"Race", guards, race, true},
+	{"Observe", writes, observes, 1, nil},
+	{"Known", writes, knows, 2, nil},
+	{"Scope", writes, scopes, 1, nil},
+	{"Create", creates, creation, 1, nil},
+	{"Update", updates, updating, 2, nil},
+	{"Delete", deletes, deletion, 1, nil},
+	{"Rename", renames, renaming, 1, nil},
+	{"Settled", updates, settled, 2, nil},
+	{"Twice", writes, twice, 1, nil},
+	{"Unsupported", always, unsupported, 1, nil},
+	{"Conflict", writes, conflicts, 3, nil},
+	{"Cancelled", writes, cancelled, 2, nil},
+	{"Untouched", updates, untouched, 2, nil},
+	{"Foreign", writes, foreign, 2, func(h Hand) bool { return h.Put != nil }},
+	{"ForeignRename", creates, foreignRename, 1, func(h Hand) bool { return h.Rename != nil && h.Put != nil }},
+	{"ForeignDelete", creates, foreignDelete, 1, func(h Hand) bool { return h.Delete != nil && h.Put != nil }},
+	{"Hidden", writes, hidden, 1, func(h Hand) bool { return h.Hide != nil }},
+	{"Failing", writes, failing, 1, func(h Hand) bool { return h.Fail != nil }},
+	{"Lost", guards, lost, 3, nil},
+	{"Race", guards, race, 3, func(h Hand) bool { return h.Put != nil }},
 }
 
+func always(resource.Capabilities) bool    { return true }
+func writes(c resource.Capabilities) bool  { return c.Create || c.Update }
 func creates(c resource.Capabilities) bool { return c.Create }
-func updates(c resource.Capabilities) bool { return c.Create && c.Update }
+func updates(c resource.Capabilities) bool { return c.Update }
 func deletes(c resource.Capabilities) bool { return c.Create && c.Delete }
 func renames(c resource.Capabilities) bool { return c.Create && c.Rename }
 func guards(c resource.Capabilities) bool  { return c.Create && c.Update && c.Guard }
@@ -136,6 +179,17 @@ func start(t *testing.T, f Fixture, o Object) *session {
 		s.apply(nil, &r)
 	}
 	return s
+}
+
+// have makes the object have its n-th value: it is created, or changed where the platform has exactly one.
+func (s *session) have(n int) resource.Resource {
+	s.Helper()
+	if s.info.Can.Create {
+		return s.apply(nil, s.value(n))
+	}
+	live := s.live(s.o.Key)
+	require.NotNil(s, live, "%s can neither be created nor is it there", s.o.Key)
+	return s.apply(live, s.value(n))
 }
 
 // value is the object with its n-th value.

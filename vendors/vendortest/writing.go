@@ -17,7 +17,7 @@ func creation(s *session) {
 }
 
 func updating(s *session) {
-	made := s.apply(nil, s.value(0))
+	made := s.have(0)
 	got := s.apply(s.value(0), s.value(1))
 	require.Equal(s, s.o.Vary(1), got.Spec)
 	s.is(s.o.Key, 1)
@@ -56,7 +56,7 @@ func renaming(s *session) {
 
 // settled: after a write, a listing finds exactly what was written, and so does the next one.
 func settled(s *session) {
-	s.apply(nil, s.value(0))
+	s.have(0)
 	s.apply(s.value(0), s.value(1))
 	first := s.observe()
 	spec, err := first.Spec(s.o.Key)
@@ -81,6 +81,14 @@ func twice(s *session) {
 			require.Equal(s, first.Origin.ID, second.Origin.ID, "another object was made")
 			require.Equal(s, first.Origin.Version, second.Origin.Version, "it was written again")
 		}
+	}
+	if !s.info.Can.Create {
+		s.have(0)
+		count := s.observe().Len()
+		both(s.value(0), s.value(1))
+		s.is(s.o.Key, 1)
+		require.Equal(s, count, s.observe().Len())
+		return
 	}
 	count := s.observe().Len()
 	both(nil, s.value(0))
@@ -128,15 +136,19 @@ func unsupported(s *session) {
 func conflicts(s *session) {
 	can := s.info.Can
 	other := s.o.Key.Name + "-second"
-	if can.Update { // nothing there
-		s.refuse(vendors.ErrConflict, s.value(0), s.value(1))
+	if can.Create {
+		if can.Update { // nothing there
+			s.refuse(vendors.ErrConflict, s.value(0), s.value(1))
+		}
+		if can.Rename {
+			s.refuse(vendors.ErrConflict, s.value(0), s.named(other, 0))
+		}
+		s.is(s.o.Key, -1)
 	}
-	if can.Rename {
-		s.refuse(vendors.ErrConflict, s.value(0), s.named(other, 0))
+	s.have(2) // something else there
+	if can.Create {
+		s.refuse(vendors.ErrConflict, nil, s.value(0))
 	}
-	s.is(s.o.Key, -1)
-	s.apply(nil, s.value(2)) // something else there
-	s.refuse(vendors.ErrConflict, nil, s.value(0))
 	if can.Update {
 		s.refuse(vendors.ErrConflict, s.value(0), s.value(1))
 	}
@@ -158,9 +170,14 @@ func conflicts(s *session) {
 func cancelled(s *session) {
 	ended, cancel := context.WithCancel(s.ctx)
 	cancel()
-	_, err := s.Driver.Apply(ended, resource.Change{After: s.value(0)})
+	change, was := resource.Change{After: s.value(0)}, -1
+	if !s.info.Can.Create {
+		s.have(1)
+		change, was = resource.Change{Before: s.value(1), After: s.value(0)}, 1
+	}
+	_, err := s.Driver.Apply(ended, change)
 	require.ErrorIs(s, err, context.Canceled)
-	s.is(s.o.Key, -1)
+	s.is(s.o.Key, was)
 	_, err = s.Driver.Observe(ended, vendors.Request{})
 	require.ErrorIs(s, err, context.Canceled)
 	_, err = s.Driver.Read(ended, []resource.Key{s.o.Key})
@@ -169,7 +186,7 @@ func cancelled(s *session) {
 
 // untouched: the change that is handed in belongs to the caller, also afterwards.
 func untouched(s *session) {
-	s.apply(nil, s.value(0))
+	s.have(0)
 	before, after := s.value(0), s.value(1)
 	got := s.apply(before, after)
 	require.Equal(s, s.value(0), before)

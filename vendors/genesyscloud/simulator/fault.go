@@ -9,6 +9,7 @@ import (
 
 // A Fault is something that goes wrong on request. Its zero value does nothing.
 type Fault struct {
+	Org    string // name of the organisation that it concerns; "" means all
 	Method string // of the requests that it concerns; "" means any
 	Path   string // their path, with * for a part of it; "" means any; a trailing /** any rest
 	Skip   int    // as many requests go well before
@@ -57,7 +58,7 @@ func (s *Server) Heal() {
 // fault is what goes wrong with a request; an empty one where nothing does. s.mu is held.
 func (s *Server) fault(r *http.Request) *Fault {
 	for _, f := range s.faults {
-		if !f.concerns(r) || f.Times > 0 && f.done >= f.Times {
+		if !f.concerns(r) || f.Org != "" && f.Org != s.orgOf(r) || f.Times > 0 && f.done >= f.Times {
 			continue
 		}
 		if f.seen++; f.seen <= f.Skip {
@@ -71,6 +72,14 @@ func (s *Server) fault(r *http.Request) *Fault {
 		return &out
 	}
 	return &Fault{}
+}
+
+// orgOf is the name of the organisation whose token a request has. s.mu is held.
+func (s *Server) orgOf(r *http.Request) string {
+	if t := s.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]; t != nil {
+		return t.org.Name
+	}
+	return ""
 }
 
 func (f *fault) concerns(r *http.Request) bool {

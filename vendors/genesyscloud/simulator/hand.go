@@ -46,6 +46,34 @@ func (h Hand) do(body map[string]any, id string, f func(*call) (answer, *problem
 	return asMap(a.body), nil
 }
 
+// Request sends what the person's browser sends to the public API, without permissions, limits and faults. It returns
+// the decoded answer, nil where there is none.
+func (h Hand) Request(method, target string, body any) (any, error) {
+	r, err := http.NewRequest(method, target, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, target, err)
+	}
+	s := h.o.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &call{s: s, org: h.o, by: h.by, app: &client{}, query: r.URL.Query()}
+	if body != nil {
+		c.body = plain(body)
+	}
+	w := &recorder{header: http.Header{}, code: http.StatusOK}
+	s.api.ServeHTTP(w, r.WithContext(withCall(r.Context(), c)))
+	var out any
+	if w.body.Len() > 0 {
+		if err := decode(w.body.Bytes(), &out); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", method, target, err)
+		}
+	}
+	if w.code > 299 {
+		return nil, fmt.Errorf("%s %s: %d %s", method, target, w.code, text(asMap(out), "message"))
+	}
+	return out, nil
+}
+
 // Create makes an object as a request would, and returns its id.
 func (h Hand) Create(kind string, body map[string]any) (string, error) {
 	k := h.o.s.kinds[kind]
@@ -135,6 +163,17 @@ func (o *Org) Find(kind, name string) string {
 	defer o.s.mu.Unlock()
 	return o.named(kind, name)
 }
+
+// Hide takes an object out of the sight of clients, as a division does that they may not see: it is not listed, and reading it
+// is refused. A row of a data table is named TABLE/KEY. The administrator's pages go on showing it.
+func (o *Org) Hide(id string) {
+	o.s.mu.Lock()
+	defer o.s.mu.Unlock()
+	o.hidden[id] = true
+}
+
+// sees reports whether the caller may see the object with the id.
+func (c *call) sees(id string) bool { return c.by.Person || !c.org.hidden[id] }
 
 // Body is a copy of an object as it is kept: references as ids, nothing that the platform computes. It is nil where
 // there is no such object.

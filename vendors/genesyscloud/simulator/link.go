@@ -51,7 +51,9 @@ func (c *call) links(kind, name string) (*object, []link, *problem) {
 func (c *call) relink(x *object, name string, links []link) {
 	old := x.Links[name]
 	x.Links[name] = links
-	x.Modified, x.LastBy = c.s.o.Now(), c.by
+	if !c.s.o.StillParts {
+		x.Modified, x.LastBy = c.s.o.Now(), c.by
+	}
 	c.org.touch(x)
 	c.org.logLinks(c.by, x, name, old, links)
 }

@@ -15,7 +15,7 @@ func (c *call) list(k *kind) (answer, *problem) {
 	}
 	entries := c.org.list(k)
 	var kept []entry
-	if !c.filtered() && k.name != "user" {
+	if !c.filtered() && k.name != "user" && len(c.org.hidden) == 0 {
 		kept = entries
 	} else {
 		for _, e := range entries {
@@ -41,6 +41,9 @@ func (c *call) filtered() bool {
 
 func (c *call) keep(k *kind, e entry) bool {
 	q := c.query
+	if !c.sees(e.o.ID) {
+		return false
+	}
 	if n := q.Get("name"); n != "" && !like(n, text(e.body, "name")) {
 		return false
 	}

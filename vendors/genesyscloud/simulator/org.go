@@ -36,6 +36,8 @@ type Org struct {
 	names map[string]string // what is unique, to ids
 	lists map[string]*listing
 	past  []*object // deleted, but still shown by stale caches
+
+	hidden map[string]bool // ids of what clients may not see
 }
 
 // An object is one configuration object with what belongs to it.
@@ -110,7 +112,7 @@ func (s *Server) Org(name string) *Org {
 }
 
 func (o *Org) ready() {
-	o.jobs, o.names, o.lists = map[string]*job{}, map[string]string{}, map[string]*listing{}
+	o.jobs, o.names, o.lists, o.hidden = map[string]*job{}, map[string]string{}, map[string]*listing{}, map[string]bool{}
 }
 
 // ClientID and Secret are those of the client that every organisation has.

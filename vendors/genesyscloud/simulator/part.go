@@ -106,16 +106,20 @@ func (s *Server) tableRoutes(m *http.ServeMux) {
 	path := s.kinds["datatable"].path + "/{id}/rows"
 	const permission = "architect:datatableRow:"
 	s.handle(m, "GET "+path, permission+"view", func(c *call) (answer, *problem) {
-		_, links, p := c.links("datatable", "rows")
+		x, links, p := c.links("datatable", "rows")
 		if p != nil {
 			return answer{}, p
 		}
+		links = slices.DeleteFunc(slices.Clone(links), func(l link) bool { return !c.sees(x.ID + "/" + l.ID) })
 		return page(c, byPage, chunk, links, func(l link) any { return c.row(l) })
 	})
 	s.handle(m, "GET "+path+"/{row}", permission+"view", func(c *call) (answer, *problem) {
-		_, links, p := c.links("datatable", "rows")
+		x, links, p := c.links("datatable", "rows")
 		if p != nil {
 			return answer{}, p
+		}
+		if id := x.ID + "/" + c.r.PathValue("row"); !c.sees(id) {
+			return answer{}, unseen(s.kinds["datatable"], id)
 		}
 		i := slices.IndexFunc(links, func(l link) bool { return l.ID == c.r.PathValue("row") })
 		if i < 0 {

@@ -29,6 +29,9 @@ type Options struct {
 	AuditLag time.Duration
 	// JobTime is how long the jobs of flows and of the audit query take.
 	JobTime time.Duration
+	// StillParts says that an object does not show when what is kept apart from it changes, as the wrap-up codes of a queue:
+	// the contract leaves that open.
+	StillParts bool
 	// Control offers the control endpoint, to clients on loopback only.
 	Control bool
 	// Log gets a line for each request, on level debug; nil means no log.

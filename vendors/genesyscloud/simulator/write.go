@@ -22,7 +22,14 @@ func (c *call) find(k *kind, id string) (entry, *problem) {
 	if !ok {
 		return entry{}, notFound(k.name, id)
 	}
+	if !c.sees(id) {
+		return entry{}, unseen(k, id)
+	}
 	return e, nil
+}
+
+func unseen(k *kind, id string) *problem {
+	return &problem{status: http.StatusForbidden, code: "missing.division.permission", message: fmt.Sprintf("You may not see the %s %s: %s:view is missing in its division", k.name, id, k.permission)}
 }
 
 // current is an object as it is, which is what writes see.

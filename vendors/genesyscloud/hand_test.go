@@ -1,0 +1,553 @@
+package genesyscloud
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/driftback/driftback/vendors/genesyscloud/simulator"
+	"github.com/driftback/driftback/vendors/resource"
+	"github.com/driftback/driftback/vendors/vendortest"
+)
+
+// A hand is a person at the platform's own pages, which send requests to the public API as these do. It knows the API by
+// itself: nothing here reads the driver's table, so that no error of that is made twice.
+type hand struct {
+	w      *world
+	org    *simulator.Org
+	person string
+}
+
+// A place is where a kind stands in the API.
+type place struct {
+	path    string
+	version string // of the item: /versions/draft
+	patch   bool   // updates are PATCH
+}
+
+var places = map[resource.Kind]place{
+	division: {path: "authorization/divisions"}, skill: {path: "routing/skills", patch: true}, language: {path: "routing/languages"},
+	wrapupcode: {path: "routing/wrapupcodes"}, skillgroup: {path: "routing/skillgroups", patch: true}, queue: {path: "routing/queues"},
+	routingsettings: {path: "routing/settings"}, utilization: {path: "routing/utilization"},
+	user: {path: "users", patch: true}, group: {path: "groups"}, team: {path: "teams", patch: true}, role: {path: "authorization/roles"},
+	location: {path: "locations", patch: true}, schedule: {path: "architect/schedules"}, schedulegroup: {path: "architect/schedulegroups"},
+	ivr: {path: "architect/ivrs"}, emergencygroup: {path: "architect/emergencygroups"}, prompt: {path: "architect/prompts"},
+	datatable: {path: "flows/datatables"}, flow: {path: "flows"}, flowoutcome: {path: "flows/outcomes"}, flowmilestone: {path: "flows/milestones"},
+	integration: {path: "integrations", patch: true}, dataaction: {path: "integrations/actions", patch: true}, trigger: {path: "processautomation/triggers"},
+	contactlist: {path: "outbound/contactlists"}, attemptlimit: {path: "outbound/attemptlimits"}, dnclist: {path: "outbound/dnclists"},
+	ruleset: {path: "outbound/rulesets"}, callabletimeset: {path: "outbound/callabletimesets"}, campaign: {path: "outbound/campaigns"},
+	responselibrary: {path: "responsemanagement/libraries"}, response: {path: "responsemanagement/responses"},
+	webconfiguration: {path: "webdeployments/configurations", version: "/versions/draft"}, webdeployment: {path: "webdeployments/deployments"},
+	evaluationform: {path: "quality/forms/evaluations"},
+}
+
+// asIDs are the places at which the API has an id alone, asNames those at which it has a name; at all others it has an object.
+var (
+	asIDs = []string{
+		"dataaction.integrationId", "trigger.target.id", "webdeployment.configuration.id", "ruleset.rules.conditions.codes", "skillgroup.memberDivisions",
+		"queue.members.id", "user.skills.id", "user.languages.id", "user.roles", "skill.divisionId", "user.divisionId",
+	}
+	asNames = []string{
+		"skillgroup.skillConditions.routingSkillConditions.routingSkill", "skillgroup.skillConditions.languageSkillConditions.languageSkill",
+	}
+)
+
+func (h hand) ask(method, path string, body any) (map[string]any, error) {
+	out, err := h.org.By(h.person).Request(method, "/api/v2/"+path, body)
+	m, _ := out.(map[string]any)
+	return m, err
+}
+
+// entities lists what stands at a path.
+func (h hand) entities(path string) ([]map[string]any, error) {
+	sep := "?"
+	if strings.Contains(path, "?") {
+		sep = "&"
+	}
+	m, err := h.ask("GET", path+sep+"pageSize=100", nil)
+	var out []map[string]any
+	for _, field := range []string{"entities", "roles"} {
+		l, _ := m[field].([]any)
+		for _, e := range l {
+			out = append(out, e.(map[string]any))
+		}
+	}
+	return out, err
+}
+
+// id finds an object by its name; "" where there is none.
+func (h hand) id(k resource.Key) (string, error) {
+	name, want, at := k.Name, map[string]string{}, places[k.Kind].path
+	cut := func(field string) {
+		first, rest, _ := strings.Cut(name, "/")
+		want[field], name = first, rest
+	}
+	switch k.Kind {
+	case user:
+		at += "?state=any"
+		want["email"], name = name, ""
+	case flow:
+		cut("type")
+	case dataaction:
+		cut("category")
+	case response:
+		library, rest, _ := strings.Cut(name, "/")
+		of, err := h.id(resource.Key{Kind: responselibrary, Name: library})
+		if err != nil || of == "" {
+			return "", err
+		}
+		name, at = rest, at+"?libraryId="+of
+	}
+	if name != "" {
+		want["name"] = name
+	}
+	all, err := h.entities(at)
+	for _, o := range all {
+		fits := o["state"] != "deleted"
+		for f, v := range want {
+			fits = fits && o[f] == v
+		}
+		if fits {
+			return o["id"].(string), nil
+		}
+	}
+	return "", err
+}
+
+// body writes a value of a spec as the API has it.
+func (h hand) body(v any, at string) (any, error) {
+	switch v := v.(type) {
+	case resource.Ref:
+		if slices.Contains(asNames, at) {
+			return v.Name, nil
+		}
+		id, err := h.id(v.Key)
+		if err == nil && id == "" {
+			err = fmt.Errorf("%s is not there", v)
+		}
+		out := map[string]any{"id": id}
+		switch {
+		case err != nil || slices.Contains(asIDs, at):
+			return id, err
+		case at == "queue.memberGroups":
+			out["type"] = map[resource.Kind]string{group: "GROUP", team: "TEAM", skillgroup: "SKILLGROUP"}[v.Kind]
+		}
+		return out, nil
+	case map[string]any:
+		out := map[string]any{}
+		for key, x := range v {
+			var err error
+			if out[key], err = h.body(x, at+"."+key); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			var err error
+			if out[i], err = h.body(x, at); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	return v, nil
+}
+
+// take removes a field and returns it as a list.
+func take(o map[string]any, field string) []any {
+	l, _ := o[field].([]any)
+	delete(o, field)
+	return l
+}
+
+// put makes an object what the spec says, as a person does who looks again where somebody else was faster.
+func (h hand) put(k resource.Key, spec resource.Spec) error {
+	for try := 0; ; try++ {
+		err := h.write(k, spec)
+		if err == nil || try == 100 || !strings.Contains(err.Error(), "does not match the current version") {
+			return err
+		}
+	}
+}
+
+func (h hand) write(k resource.Key, spec resource.Spec) error {
+	spec = spec.Clone()
+	switch k.Kind {
+	case routingsettings, utilization:
+		_, err := h.ask("PUT", places[k.Kind].path, map[string]any(spec))
+		return err
+	case datatablerow:
+		return h.row(k, spec)
+	case skill, user: // the division is named by its id
+		if d, ok := spec["division"]; ok {
+			spec["divisionId"] = d
+			delete(spec, "division")
+		}
+	}
+	v, err := h.body(map[string]any(spec), string(k.Kind))
+	if err != nil {
+		return err
+	}
+	body := v.(map[string]any)
+	id, err := h.id(k)
+	if err != nil {
+		return err
+	}
+	if write := h.special()[k.Kind]; write != nil {
+		return write(k, id, body)
+	}
+	h.name(k, body)
+	_, err = h.send(k.Kind, id, body)
+	return err
+}
+
+// name puts the fields that make the name.
+func (h hand) name(k resource.Key, body map[string]any) {
+	name := k.Name
+	switch k.Kind {
+	case user:
+		body["email"] = name
+		return
+	case flow:
+		body["type"], name, _ = strings.Cut(name, "/")
+	case dataaction:
+		body["category"], name, _ = strings.Cut(name, "/")
+	case response:
+		_, name, _ = strings.Cut(name, "/")
+	}
+	body["name"] = name
+}
+
+// send creates an object, or updates the one with the id on the version that it has.
+func (h hand) send(k resource.Kind, id string, body map[string]any) (string, error) {
+	at := places[k]
+	if id == "" {
+		m, err := h.ask("POST", at.path, body)
+		made, _ := m["id"].(string)
+		return made, err
+	}
+	item, method := at.path+"/"+id+at.version, "PUT"
+	if at.patch {
+		method = "PATCH"
+	}
+	now, err := h.ask("GET", item, nil)
+	if err != nil {
+		return "", err
+	}
+	if v, ok := now["version"].(json.Number); ok {
+		body["version"] = v
+	}
+	_, err = h.ask(method, item, body)
+	return id, err
+}
+
+// members makes a sub-collection what is wanted: what is new is added, what is too much removed.
+func (h hand) members(path, id string, want []any, add func(e any) (method, path string, body any)) error {
+	is, err := h.entities(path)
+	if err != nil {
+		return err
+	}
+	idOf := func(e any) string {
+		if m, ok := e.(map[string]any); ok {
+			e = m["id"]
+		}
+		return e.(string)
+	}
+	for _, e := range is {
+		if !slices.ContainsFunc(want, func(w any) bool { return idOf(w) == e["id"] }) {
+			if _, err := h.ask("DELETE", path+"/"+e["id"].(string), nil); err != nil {
+				return err
+			}
+		}
+	}
+	for _, e := range want {
+		if method, path, body := add(e); method != "" {
+			if _, err := h.org.By(h.person).Request(method, "/api/v2/"+path, body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (h hand) row(k resource.Key, spec resource.Spec) error {
+	table, key, _ := strings.Cut(k.Name, "/")
+	id, err := h.id(resource.Key{Kind: datatable, Name: table})
+	if err != nil {
+		return err
+	}
+	delete(spec, "datatable")
+	spec["key"] = key
+	at := "flows/datatables/" + id + "/rows"
+	if _, err := h.ask("PUT", at+"/"+key, map[string]any(spec)); err == nil {
+		return nil
+	}
+	_, err = h.ask("POST", at, map[string]any(spec))
+	return err
+}
+
+func (h hand) delete(k resource.Key) error {
+	if k.Kind == datatablerow {
+		table, key, _ := strings.Cut(k.Name, "/")
+		id, err := h.id(resource.Key{Kind: datatable, Name: table})
+		if err != nil {
+			return err
+		}
+		_, err = h.ask("DELETE", "flows/datatables/"+id+"/rows/"+key, nil)
+		return err
+	}
+	id, err := h.id(k)
+	if err != nil {
+		return err
+	}
+	_, err = h.ask("DELETE", places[k.Kind].path+"/"+id, nil)
+	return err
+}
+
+// rename writes the whole object back under another name.
+func (h hand) rename(from, to resource.Key) error {
+	at := places[from.Kind]
+	id, err := h.id(from)
+	if err != nil {
+		return err
+	}
+	item := at.path + "/" + id + at.version
+	if from.Kind == integration {
+		item += "/config/current"
+	}
+	query := ""
+	switch from.Kind {
+	case datatable:
+		query = "?expand=schema"
+	case dataaction:
+		query = "?expand=contract&includeConfig=true"
+	}
+	now, err := h.ask("GET", item+query, nil)
+	if err != nil {
+		return err
+	}
+	body, method := now, "PUT"
+	if at.patch && from.Kind != integration {
+		method, body = "PATCH", map[string]any{}
+		if v, ok := now["version"].(json.Number); ok {
+			body["version"] = v
+		}
+	}
+	for _, computed := range []string{"owners", "publishedVersions"} {
+		delete(body, computed)
+	}
+	h.name(to, body)
+	_, err = h.ask(method, item+query, body)
+	return err
+}
+
+// hide takes the object out of the driver's sight.
+func (h hand) hide(k resource.Key) error {
+	if k.Kind == routingsettings || k.Kind == utilization {
+		h.w.Fail(simulator.Fault{
+			Org: h.org.Name, Method: "GET", Path: "/api/v2/" + places[k.Kind].path, Status: 403,
+			Body: fmt.Sprintf(`{"message": "You may not see the %s", "code": "missing.permissions", "status": 403}`, k.Name),
+		})
+		return nil
+	}
+	name, row := k, ""
+	if k.Kind == datatablerow {
+		table, key, _ := strings.Cut(k.Name, "/")
+		name, row = resource.Key{Kind: datatable, Name: table}, "/"+key
+	}
+	id, err := h.id(name)
+	h.org.Hide(id + row)
+	return err
+}
+
+// fail makes the listing of a kind fail.
+func (h hand) fail(k resource.Kind) error {
+	path := "/api/v2/" + cmp.Or(places[k].path, "flows/datatables/*/rows")
+	h.w.Fail(simulator.Fault{Org: h.org.Name, Method: "GET", Path: path, Status: 502})
+	return nil
+}
+
+// hands is what the suite may do past the driver, in an organisation.
+func (w *world) hands(org *simulator.Org) vendortest.Hand {
+	h := hand{w, org, "Ann Lee"}
+	return vendortest.Hand{Put: h.put, Delete: h.delete, Rename: h.rename, Hide: h.hide, Fail: h.fail}
+}
+
+// special are the kinds that take more than one request, or another.
+func (h hand) special() map[resource.Kind]func(k resource.Key, id string, body map[string]any) error {
+	return map[resource.Kind]func(resource.Key, string, map[string]any) error{
+		queue: h.queue, prompt: h.prompt, integration: h.integration, flow: h.flow, webconfiguration: h.configuration, webdeployment: h.deployment,
+		evaluationform: h.form, user: h.user, skillgroup: h.skillGroup,
+	}
+}
+
+func (h hand) queue(k resource.Key, id string, body map[string]any) error {
+	codes, members := take(body, "wrapUpCodes"), take(body, "members")
+	h.name(k, body)
+	id, err := h.send(queue, id, body)
+	if err != nil {
+		return err
+	}
+	at := "routing/queues/" + id
+	err = h.members(at+"/wrapupcodes", id, codes, func(e any) (string, string, any) {
+		return "POST", at + "/wrapupcodes", []any{map[string]any{"id": e.(map[string]any)["id"]}}
+	})
+	if err != nil {
+		return err
+	}
+	if err := h.members(at+"/members", id, members, func(e any) (string, string, any) {
+		return "POST", at + "/members", []any{map[string]any{"id": e.(map[string]any)["id"]}}
+	}); err != nil {
+		return err
+	}
+	for _, e := range members {
+		m := e.(map[string]any)
+		ring := cmp.Or(fmt.Sprint(m["ringNumber"]), "1")
+		if m["ringNumber"] == nil {
+			ring = "1"
+		}
+		if _, err := h.ask("PATCH", at+"/members/"+m["id"].(string), map[string]any{"id": m["id"], "ringNumber": json.Number(ring)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h hand) skillGroup(k resource.Key, id string, body map[string]any) error {
+	divisions := take(body, "memberDivisions")
+	h.name(k, body)
+	id, err := h.send(skillgroup, id, body)
+	if err != nil {
+		return err
+	}
+	at := "routing/skillgroups/" + id + "/members/divisions"
+	is, err := h.entities(at)
+	if err != nil {
+		return err
+	}
+	remove := []any{}
+	for _, e := range is {
+		if !slices.Contains(divisions, e["id"]) {
+			remove = append(remove, e["id"])
+		}
+	}
+	if len(divisions)+len(remove) == 0 {
+		return nil
+	}
+	_, err = h.ask("POST", at, map[string]any{"addDivisionIds": append([]any{}, divisions...), "removeDivisionIds": remove})
+	return err
+}
+
+func (h hand) prompt(k resource.Key, id string, body map[string]any) error {
+	texts := take(body, "resources")
+	h.name(k, body)
+	id, err := h.send(prompt, id, body)
+	if err != nil {
+		return err
+	}
+	at := "architect/prompts/" + id + "/resources"
+	is, err := h.entities(at)
+	if err != nil {
+		return err
+	}
+	for _, e := range is {
+		if _, err := h.ask("DELETE", at+"/"+e["language"].(string), nil); err != nil {
+			return err
+		}
+	}
+	for _, e := range texts {
+		if _, err := h.ask("POST", at, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h hand) integration(k resource.Key, id string, body map[string]any) error {
+	config, _ := body["configuration"].(map[string]any)
+	if id == "" {
+		m, err := h.ask("POST", "integrations", map[string]any{"integrationType": body["integrationType"], "name": k.Name})
+		if err != nil {
+			return err
+		}
+		id = m["id"].(string)
+	}
+	at := "integrations/" + id
+	now, err := h.ask("GET", at+"/config/current", nil)
+	if err != nil {
+		return err
+	}
+	config["name"], config["version"] = k.Name, now["version"]
+	if _, err := h.ask("PUT", at+"/config/current", config); err != nil {
+		return err
+	}
+	_, err = h.ask("PATCH", at, map[string]any{"intendedState": body["intendedState"]})
+	return err
+}
+
+// flow publishes as Architect does.
+func (h hand) flow(k resource.Key, _ string, body map[string]any) error {
+	_, name, _ := strings.Cut(k.Name, "/")
+	head, rest, _ := strings.Cut(body["content"].(string), "\n")
+	_, err := h.org.By(h.person).Publish(head + "\n  name: " + name + "\n" + rest)
+	return err
+}
+
+func (h hand) configuration(k resource.Key, id string, body map[string]any) error {
+	h.name(k, body)
+	id, err := h.send(webconfiguration, id, body)
+	if err != nil {
+		return err
+	}
+	_, err = h.ask("POST", "webdeployments/configurations/"+id+"/versions/draft/publish", nil)
+	return err
+}
+
+func (h hand) deployment(k resource.Key, id string, body map[string]any) error {
+	of := body["configuration"].(map[string]any)
+	versions, err := h.entities("webdeployments/configurations/" + of["id"].(string) + "/versions")
+	if err != nil {
+		return err
+	}
+	of["version"] = fmt.Sprint(len(versions))
+	h.name(k, body)
+	_, err = h.send(webdeployment, id, body)
+	return err
+}
+
+func (h hand) form(k resource.Key, id string, body map[string]any) error {
+	published := body["published"]
+	delete(body, "published")
+	h.name(k, body)
+	id, err := h.send(evaluationform, id, body)
+	if err != nil || published != true {
+		return err
+	}
+	_, err = h.ask("POST", "quality/publishedforms/evaluations", map[string]any{"id": id, "published": true})
+	return err
+}
+
+func (h hand) user(k resource.Key, id string, body map[string]any) error {
+	skills, languages, roles := take(body, "skills"), take(body, "languages"), take(body, "roles")
+	h.name(k, body)
+	if id != "" {
+		delete(body, "divisionId") // it is set once
+	}
+	id, err := h.send(user, id, body)
+	if err != nil {
+		return err
+	}
+	at := "users/" + url.PathEscape(id)
+	for path, want := range map[string][]any{"/routingskills": skills, "/routinglanguages": languages} {
+		if err := h.members(at+path, id, want, func(e any) (string, string, any) { return "POST", at + path, e }); err != nil {
+			return err
+		}
+	}
+	_, err = h.org.By(h.person).Request("PUT", "/api/v2/"+at+"/roles", append([]any{}, roles...))
+	return err
+}
