@@ -186,6 +186,14 @@ func (h *Hook) Release() {
 	h.held = nil
 }
 
+// SetFate makes all deliveries from now on have this fate.
+func (h *Hook) SetFate(f Fate) {
+	s := h.server()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.Fate = func(Delivery) Fate { return f }
+}
+
 // Deliveries returns what the hook was to send, oldest first.
 func (h *Hook) Deliveries() []Delivery {
 	s := h.server()
