@@ -1,6 +1,7 @@
 package genesyscloud
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/driftback/driftback/vendors/resource"
@@ -29,6 +30,8 @@ func all(parts ...fields) fields {
 		if f.Default != nil {
 			g.Default = f.Default
 		}
+		g.ListKey, g.Ref = cmp.Or(g.ListKey, f.ListKey), cmp.Or(g.Ref, f.Ref)
+		g.Form, g.By = cmp.Or(g.Form, f.Form), cmp.Or(g.By, f.By)
 	}
 	return out
 }

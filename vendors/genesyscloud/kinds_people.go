@@ -64,8 +64,11 @@ func users(h hooks) rest.Kind {
 		),
 		Parts: []rest.Part{
 			{
-				Field: "skills", OptIn: true, Item: "id", List: &rest.Listing{Path: "/api/v2/users/{id}/routingskills"},
-				Put: rest.Operation{Method: "PUT", Path: "/api/v2/users/{id}/routingskills/bulk"},
+				// Replacing all of them at once would be one request, and takes no more than fifty.
+				Field: "skills", OptIn: true, Item: "id", List: &rest.Listing{Path: "/api/v2/users/{id}/routingskills"}, Chunk: 50,
+				Add:    rest.Operation{Method: "PATCH", Path: "/api/v2/users/{id}/routingskills/bulk"},
+				Change: rest.Operation{Method: "PATCH", Path: "/api/v2/users/{id}/routingskills/bulk"},
+				Remove: rest.Operation{Method: "DELETE", Path: "/api/v2/users/{id}/routingskills/{item}"},
 			},
 			{
 				Field: "languages", OptIn: true, Item: "id", List: &rest.Listing{Path: "/api/v2/users/{id}/routinglanguages"}, Chunk: 50,

@@ -101,7 +101,7 @@ func queues() rest.Kind {
 				Remove: rest.Operation{Method: "DELETE", Path: "/api/v2/routing/queues/{id}/wrapupcodes/{item}"},
 			},
 			{
-				Field: "members", OptIn: true, Item: "id", Chunk: 100,
+				Field: "members", OptIn: true, Item: "id", Chunk: 100, AddIDs: true,
 				List:   &rest.Listing{Path: "/api/v2/routing/queues/{id}/members", Query: map[string]string{"memberBy": "user"}, Paging: &memberPages},
 				Add:    rest.Operation{Method: "POST", Path: "/api/v2/routing/queues/{id}/members"},
 				Remove: rest.Operation{Method: "POST", Path: "/api/v2/routing/queues/{id}/members", Query: map[string]string{"delete": "true"}},

@@ -113,6 +113,9 @@ func (w *change) whole(ctx context.Context, part Part, id string, list []any) er
 	if err != nil {
 		return err
 	}
+	if items == nil {
+		items = []any{} // a list without elements, and not none
+	}
 	r := part.Put.request("update", w.k.vars(id), items)
 	r.Repeat = r.Method == http.MethodPut
 	_, err = w.d.c.Do(ctx, r)
@@ -159,12 +162,22 @@ func (w *change) elements(ctx context.Context, part Part, id string, live Object
 			add = append(add, i)
 		}
 	}
+	added := want
+	if part.AddIDs {
+		added = make([]any, len(want))
+		for i := range want {
+			added[i] = map[string]any{w.k.p.refID(): ids[i]}
+			if spec, _ := list[i].(map[string]any); !there[ids[i]] && len(spec) > 1 {
+				change = append(change, i)
+			}
+		}
+	}
 	for _, step := range []struct {
 		o     Operation
 		items []any
 		ids   []string
 		which []int
-	}{{part.Remove, gone, goneIDs, remove}, {part.Add, want, ids, add}, {part.Change, want, ids, change}} {
+	}{{part.Remove, gone, goneIDs, remove}, {part.Add, added, ids, add}, {part.Change, want, ids, change}} {
 		if err := w.chunks(ctx, part, step.o, id, step.items, step.ids, step.which); err != nil {
 			return err
 		}
@@ -260,12 +273,19 @@ func (w *change) sent(part Part, e any, item string) any {
 	if !isMap {
 		return e
 	}
-	// What the platform computes is not sent back.
+	// What the platform computes is not sent back. Absence means the default, which may be another value than is there.
 	out := make(map[string]any, len(m))
 	elem := w.node(part).element()
 	for key, v := range m {
 		if n := elem.step(key); n == nil || !n.drop || n.field.Secret {
 			out[key] = v
+		}
+	}
+	if elem != nil {
+		for key, n := range elem.children {
+			if _, said := out[key]; !said && n.field.Default != nil {
+				out[key] = n.field.Default
+			}
 		}
 	}
 	return out

@@ -255,6 +255,8 @@ type Part struct {
 	// else the body is a list of at most Chunk elements (0: no bound).
 	Add, Remove Operation
 	Chunk       int
+	// AddIDs says that Add takes no more of an element than its id. What else the element says is then written by Change.
+	AddIDs bool
 	// Change writes an element that is there and differs, as Add does; without, it is removed and added.
 	Change Operation
 	// Item is the path in an element of the value that tells it from the others, and is {item}: "id", or "user.id" where
