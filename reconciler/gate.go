@@ -191,10 +191,11 @@ func (p *pass) referrers(k resource.Key) []resource.Key {
 	return out
 }
 
-// exists tells the planner which objects can be referred to.
+// exists tells the planner which objects can be referred to. What is only looked up by name is not observed: whether it is there
+// shows when the platform is asked for it, before anything is written.
 func (p *pass) exists(k resource.Key) bool {
 	_, ok := p.seen.Entry(k)
-	return ok
+	return ok || slices.ContainsFunc(p.kinds, func(i resource.KindInfo) bool { return i.Kind == k.Kind && i.ReferenceOnly })
 }
 
 // changes turns decisions into changes: what was observed becomes what it is to be. The two
