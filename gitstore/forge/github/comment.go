@@ -131,15 +131,14 @@ func (f *Forge) Answer(ctx context.Context, c forge.Command, reaction, body stri
 	if err != nil {
 		return fmt.Errorf("github: answer command %.40q: %w", c.ID, err)
 	}
-	if reaction != "" {
-		if err := f.react(ctx, id, reaction); err != nil {
-			return err
-		}
+	var reacted error
+	if reaction != "" { // without which the answer is given all the same
+		reacted = f.react(ctx, id, reaction)
 	}
-	if body == "" {
-		return nil
+	if body != "" {
+		err = f.EnsureComment(ctx, c.Pull, forge.AnswerKey(c.ID), body)
 	}
-	return f.EnsureComment(ctx, c.Pull, forge.AnswerKey(c.ID), body)
+	return errors.Join(reacted, err)
 }
 
 // react adds a reaction of ours to a comment. A comment that is gone needs none.

@@ -88,8 +88,8 @@ func saying(res *gh.ErrorResponse) string {
 	return fmt.Sprintf("%.300s", said)
 }
 
-// needed names the permission that a request wants: as GitHub says, else by what the request is about.
-// Source: docs.github.com, "Permissions required for GitHub Apps"; header X-Accepted-GitHub-Permissions.
+// needed names the permission that a request wants: as GitHub says, else by the table of endpoints.
+// Source of the header X-Accepted-GitHub-Permissions: docs.github.com, "Troubleshooting the REST API".
 func needed(res *http.Response) string {
 	if said := res.Header.Get("X-Accepted-GitHub-Permissions"); said != "" {
 		return fmt.Sprintf("%.200s", strings.NewReplacer("=", ": ", ",", ", ", "; ", " or ", "_", " ").Replace(said))
@@ -97,33 +97,14 @@ func needed(res *http.Response) string {
 	if res.Request == nil {
 		return ""
 	}
-	level := "write"
-	if isRead(res.Request) {
-		level = "read"
+	path := res.Request.URL.EscapedPath()
+	for _, base := range []string{"/api/v3", "/api"} { // of GitHub Enterprise
+		path = strings.TrimPrefix(path, base)
 	}
-	for _, p := range permissions {
-		if strings.Contains(res.Request.URL.Path, p.path) {
-			return p.name + ": " + level
-		}
+	if n, known := NeedOf(res.Request.Method, path); known && n.Name != "" {
+		return n.String()
 	}
 	return ""
-}
-
-// permissions are told by a part of the path; the first that matches counts.
-var permissions = []struct{ path, name string }{
-	{"/check-runs", "checks"},
-	{"/statuses", "commit statuses"},
-	{"/status", "commit statuses"},
-	{"/deployments", "deployments"},
-	{"/collaborators/", "metadata"},
-	{"/teams/", "organization members"},
-	{"/merge", "contents"},
-	{"/pulls", "pull requests"},
-	{"/issues", "pull requests"},
-	{"/graphql", "pull requests"},
-	{"/commits", "contents"},
-	{"/contents", "contents"},
-	{"/rules", "metadata"},
 }
 
 // says reports whether an error is an answer of this status whose texts hold one of the words.

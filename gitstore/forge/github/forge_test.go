@@ -48,6 +48,7 @@ func newSite(t *testing.T, o githubtest.Options) *site {
 	s.inst = s.app.Install(owner, nil)
 	s.token, s.ann = s.Token("driftback-robot"), s.Token("ann")
 	s.repo.Push(t, forgetest.Main, map[string]string{"README": "read me\n"})
+	t.Cleanup(func() { s.asksForNoMore(t) })
 	return s
 }
 

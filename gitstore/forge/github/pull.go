@@ -348,7 +348,7 @@ func (f *Forge) graphql(ctx context.Context, query string, variables map[string]
 	said := saying(&gh.ErrorResponse{Message: e.Message, Response: &http.Response{StatusCode: http.StatusOK}})
 	switch e.Type {
 	case "FORBIDDEN", "INSUFFICIENT_SCOPES":
-		return fmt.Errorf("%w: needs pull requests: write: %s", ErrPermission, said)
+		return fmt.Errorf("%w: needs %s: %s", ErrPermission, Need{Name: pulls, Write: true}, said)
 	case "NOT_FOUND":
 		return fmt.Errorf("%s: %w", said, forge.ErrNotFound)
 	}

@@ -51,11 +51,17 @@ func (r Rule) Stops() bool { return slices.Contains(stopping, r.Type) }
 
 // Protected reports whether the branch is protected in the classic way or any rule stands for it.
 func (f *Forge) Protected(ctx context.Context, branch string) (bool, error) {
-	b, _, err := f.client.Repositories.GetBranch(ctx, f.owner, f.repo, branch, 0)
+	op := "read branch " + branch
+	// The library keeps no more of a refusal than its status.
+	req, err := f.client.NewRequest(http.MethodGet, fmt.Sprintf("repos/%s/%s/branches/%s", f.owner, f.repo, url.PathEscape(branch)), nil)
 	if err != nil {
-		return false, f.fail(ctx, "read branch "+branch, err)
+		return false, f.fail(ctx, op, err)
 	}
-	if b.GetProtected() {
+	var b struct{ Protected bool }
+	if _, err := f.client.Do(ctx, req, &b); err != nil {
+		return false, f.fail(ctx, op, err)
+	}
+	if b.Protected {
 		return true, nil
 	}
 	rules, err := f.Rules(ctx, branch)

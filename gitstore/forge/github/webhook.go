@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -184,6 +185,11 @@ var news = map[string][]string{
 	"check_suite":               {"rerequested"},
 	"installation":              nil,
 	"installation_repositories": nil,
+}
+
+// Events are those that an app or a webhook subscribes to, sorted; GitHub sends those of installations unasked.
+func Events() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(news)), func(e string) bool { return strings.HasPrefix(e, "installation") })
 }
 
 // knownEvent is an event as a metric's label: there are few.

@@ -41,11 +41,11 @@ type Installation struct {
 	suspended   bool
 }
 
-// DefaultPermissions are what driftback's App asks for.
+// DefaultPermissions are what driftback's App asks for, and no more: what needs another is refused.
 func DefaultPermissions() map[string]string {
 	return map[string]string{
 		"metadata": "read", "contents": "write", "pull_requests": "write", "issues": "write", "checks": "write",
-		"statuses": "write", "deployments": "write", "members": "read",
+		"deployments": "write", "members": "read",
 	}
 }
 

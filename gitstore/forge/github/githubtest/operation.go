@@ -1,7 +1,9 @@
 package githubtest
 
-// operations are the answers to the operations of the description, with the permission that each needs
-// (GitHub Docs, Permissions required for GitHub Apps).
+import "strings"
+
+// operations are the answers to the operations of the description, with the permission that each needs. Source: GitHub Docs,
+// Permissions required for GitHub Apps, in its data: github.com/github/docs, src/github-apps/data/fpt-2022-11-28/server-to-server-permissions.json.
 var operations = map[string]handler{
 	"meta/root":      {"", getRoot},
 	"meta/get":       {"", getMeta},
@@ -37,7 +39,7 @@ var operations = map[string]handler{
 	"repos/list-commits":                              {"contents=read", listCommits},
 	"repos/get-commit":                                {"contents=read", getCommit},
 	"repos/compare-commits":                           {"contents=read", compareCommits},
-	"repos/list-pull-requests-associated-with-commit": {"pull_requests=read; contents=read", listPullsOfCommit},
+	"repos/list-pull-requests-associated-with-commit": {"pull_requests=read", listPullsOfCommit},
 
 	"repos/list-webhooks":              {"repository_hooks=read", listHooks},
 	"repos/create-webhook":             {"repository_hooks=write", createHook},
@@ -71,8 +73,8 @@ var operations = map[string]handler{
 	"pulls/request-reviewers":          {"pull_requests=write,triage", requestReviewers},
 	"pulls/remove-requested-reviewers": {"pull_requests=write,triage", removeReviewers},
 
-	"issues/get":                    {"issues=read; pull_requests=read", getIssue},
-	"issues/list-for-repo":          {"issues=read; pull_requests=read", listIssues},
+	"issues/get":                    {"issues=read", getIssue},
+	"issues/list-for-repo":          {"issues=read", listIssues},
 	"issues/list-comments":          {"issues=read; pull_requests=read", listComments},
 	"issues/list-comments-for-repo": {"issues=read; pull_requests=read", listRepoComments},
 	"issues/create-comment":         {"issues=write; pull_requests=write,read", createComment},
@@ -89,9 +91,9 @@ var operations = map[string]handler{
 	"issues/remove-label":           {"issues=write; pull_requests=write,triage", removeLabel},
 	"issues/remove-all-labels":      {"issues=write; pull_requests=write,triage", removeLabels},
 
-	"reactions/list-for-issue-comment":   {"issues=read; pull_requests=read", listReactions},
-	"reactions/create-for-issue-comment": {"issues=write; pull_requests=write,read", createReaction},
-	"reactions/delete-for-issue-comment": {"issues=write; pull_requests=write,read", deleteReaction},
+	"reactions/list-for-issue-comment":   {"issues=read", listReactions},
+	"reactions/create-for-issue-comment": {"issues=write,read", createReaction},
+	"reactions/delete-for-issue-comment": {"issues=write,read", deleteReaction},
 
 	"repos/create-commit-status":         {"statuses=write", createStatus},
 	"repos/list-commit-statuses-for-ref": {"statuses=read", listStatuses},
@@ -109,4 +111,14 @@ var operations = map[string]handler{
 	"repos/get-deployment":           {"deployments=read", getDeployment},
 	"repos/create-deployment-status": {"deployments=write", createDeploymentStatus},
 	"repos/list-deployment-statuses": {"deployments=read", listDeploymentStatuses},
+}
+
+// Permission is what an operation needs, as X-Accepted-GitHub-Permissions says it, such as "issues=write; pull_requests=write"; empty
+// where it needs none.
+func Permission(op string) string {
+	if op == "graphql" { // the mutations of pull requests
+		return "pull_requests=write"
+	}
+	need, _, _ := strings.Cut(operations[op].need, ",")
+	return need
 }

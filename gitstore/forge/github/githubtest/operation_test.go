@@ -134,10 +134,11 @@ func TestEveryOperation(t *testing.T) {
 			x.ann.get(pull + "/reviews").is(200)
 		},
 		"statuses": func() {
-			x.bot.post(repoPath+"/statuses/"+head, obj{"state": "pending", "context": "plan", "description": "3 changes", "target_url": "https://example.org"}).is(201)
-			x.bot.post(repoPath+"/statuses/"+head, obj{"state": "success", "context": "plan"}).is(201)
+			x.ann.post(repoPath+"/statuses/"+head, obj{"state": "pending", "context": "plan", "description": "3 changes", "target_url": "https://example.org"}).is(201)
+			x.ann.post(repoPath+"/statuses/"+head, obj{"state": "success", "context": "plan"}).is(201)
 			require.Len(t, x.ann.get(repoPath+"/commits/topic/statuses").is(200).list(), 2)
 			require.Equal(t, "success", x.ann.get(repoPath+"/commits/topic/status").is(200).at("state"))
+			x.bot.post(repoPath+"/statuses/"+head, obj{"state": "success", "context": "plan"}).is(403) // the App asks for no such permission
 		},
 		"checks": func() {
 			x.ann.post(repoPath+"/check-runs", obj{"name": "plan", "head_sha": head}).is(403)
