@@ -88,7 +88,7 @@ type feed struct {
 	handled map[string]time.Time
 	told    []record
 	// open are records whose objects are read once more, by id, with the time from when that is worth it.
-	open  map[string]time.Time
+	open  map[string]reopened
 	until time.Time
 }
 

@@ -15,7 +15,7 @@ import (
 func (w *world) incremental(t *testing.T, org *simulator.Org, counted *int, kinds ...resource.Kind) *Driver {
 	t.Helper()
 	c := w.config(org)
-	c.Full = nil // an hour
+	c.Full, c.Parts = nil, nil // an hour, and six
 	d, err := New(c, Options{
 		Kinds: kinds, Clock: w.clock, Jitter: func() float64 { return 0.5 },
 		OnRequest: func(operation string, _ int, _ time.Duration) {

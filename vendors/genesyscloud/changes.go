@@ -36,7 +36,7 @@ func (f *feed) changes(ctx context.Context, c *rest.Client, ids rest.IDs, since 
 	if err != nil {
 		return rest.Changes{}, err
 	}
-	out := rest.Changes{IDs: map[resource.Kind][]string{}, Until: now}
+	out := rest.Changes{IDs: map[resource.Kind][]string{}, Parts: map[resource.Kind][]string{}, Until: now}
 	whole := map[resource.Kind]bool{}
 	for _, k := range f.managed() {
 		whole[k] = !f.cover.covers(k)
@@ -46,11 +46,12 @@ func (f *feed) changes(ctx context.Context, c *rest.Client, ids rest.IDs, since 
 		if _, before := f.handled[r.ID]; before {
 			continue
 		}
-		if again, before := f.open[r.ID]; before && now.Before(again) {
+		again, before := f.open[r.ID]
+		if before && now.Before(again.from) {
 			continue
 		}
 		f.told = append(f.told, r)
-		f.tell(r, &out, whole)
+		f.tell(r, &out, whole, before && again.parts)
 	}
 	for _, k := range f.managed() {
 		if whole[k] {
@@ -62,7 +63,7 @@ func (f *feed) changes(ctx context.Context, c *rest.Client, ids rest.IDs, since 
 }
 
 // tell adds what a record is about.
-func (f *feed) tell(r record, out *rest.Changes, whole map[resource.Kind]bool) {
+func (f *feed) tell(r record, out *rest.Changes, whole map[resource.Kind]bool, parts bool) {
 	a, known := kindOf(r.EntityType)
 	switch {
 	case !known:
@@ -72,8 +73,12 @@ func (f *feed) tell(r record, out *rest.Changes, whole map[resource.Kind]bool) {
 	case a.whole || r.Entity.ID == "":
 		whole[a.kind] = true
 	default:
-		if !slices.Contains(out.IDs[a.kind], r.Entity.ID) {
-			out.IDs[a.kind] = append(out.IDs[a.kind], r.Entity.ID)
+		ids := out.IDs
+		if parts {
+			ids = out.Parts
+		}
+		if !slices.Contains(ids[a.kind], r.Entity.ID) {
+			ids[a.kind] = append(ids[a.kind], r.Entity.ID)
 		}
 	}
 }
@@ -87,7 +92,7 @@ const patience = 4
 // its time, and is read once more at the end.
 func (f *feed) confirm(since time.Time, ids rest.IDs) {
 	if f.handled == nil {
-		f.handled, f.open = map[string]time.Time{}, map[string]time.Time{}
+		f.handled, f.open = map[string]time.Time{}, map[string]reopened{}
 	}
 	if !since.Before(f.until) {
 		for _, r := range f.told {
@@ -99,9 +104,9 @@ func (f *feed) confirm(since time.Time, ids rest.IDs) {
 				f.handled[r.ID] = r.when()
 				delete(f.open, r.ID)
 			case shown:
-				f.open[r.ID] = r.when().Add(settle)
+				f.open[r.ID] = reopened{r.when().Add(settle), true}
 			default:
-				f.open[r.ID] = r.when().Add(min(settle, patience*max(age, time.Second/patience)))
+				f.open[r.ID] = reopened{r.when().Add(min(settle, patience*max(age, time.Second/patience))), false}
 			}
 		}
 	}
@@ -111,8 +116,8 @@ func (f *feed) confirm(since time.Time, ids rest.IDs) {
 			delete(f.handled, id)
 		}
 	}
-	for id, t := range f.open {
-		if t.Before(since.Add(-2 * lag)) {
+	for id, o := range f.open {
+		if o.from.Before(since.Add(-2 * lag)) {
 			delete(f.open, id)
 		}
 	}
@@ -126,11 +131,19 @@ func shows(ids rest.IDs, k resource.Kind, r record) bool {
 	return !ids.When(k, r.Entity.ID).Before(r.when())
 }
 
-// apart returns the kinds of whose objects something is kept apart from them.
+// A reopened record is one whose object is read once more: from when that is worth it, and whether what stands apart from the
+// object is all that is still in doubt.
+type reopened struct {
+	from  time.Time
+	parts bool
+}
+
+// apart returns the kinds of whose objects something is kept apart from them. A flow's text is none of it: it is that of the version
+// that the flow shows.
 func apart(rows []rest.Kind) map[resource.Kind]bool {
 	out := map[resource.Kind]bool{}
 	for _, k := range rows {
-		out[k.Kind] = len(k.Parts) > 0 || k.Hooks.Read != nil
+		out[k.Kind] = len(k.Parts) > 0
 	}
 	return out
 }

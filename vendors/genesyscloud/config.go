@@ -25,6 +25,8 @@ type Config struct {
 	RequestsPerMinute int `yaml:"requestsPerMinute,omitempty" jsonschema:"minimum=10,maximum=300,description=300"`
 	// Full is the longest time between two readings of everything.
 	Full *Duration `yaml:"full,omitempty" jsonschema:"type=string,description=how old the last full reading may be; until then only what the platform's audit names is read; 1h; 0s reads everything each time"`
+	// Parts is the longest time between two readings of what is kept apart from an object.
+	Parts *Duration `yaml:"parts,omitempty" jsonschema:"type=string,description=how old what is kept apart from an object (wrap-up codes and members of a queue) may be while nothing shows that it changed; 6h; 0s reads it each time that everything is read"`
 }
 
 // Duration is a time.Duration written as 10m or 1h.
@@ -40,8 +42,11 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// defaultFull is how old the last full reading may grow.
-const defaultFull = Duration(time.Hour)
+// defaultFull is how old the last full reading may grow, defaultParts what was read apart from objects.
+const (
+	defaultFull  = Duration(time.Hour)
+	defaultParts = Duration(6 * time.Hour)
+)
 
 // regions are the platform's public regions: the cloud region behind each, and its domain. The API answers at api.DOMAIN, the
 // login at login.DOMAIN. A test holds this table against the vendor's own client.
@@ -160,6 +165,10 @@ func (c *Config) complete() error {
 	if c.Full == nil {
 		full := defaultFull
 		c.Full = &full
+	}
+	if c.Parts == nil {
+		parts := defaultParts
+		c.Parts = &parts
 	}
 	return nil
 }

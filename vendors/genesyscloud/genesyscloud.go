@@ -89,7 +89,7 @@ func New(c Config, o Options) (*Driver, error) {
 		BaseURL: api,
 		Auth:    rest.Auth{TokenURL: login, ClientID: c.ClientID, ClientSecret: c.ClientSecret},
 		Kinds:   o.Kinds, OptIn: c.Include,
-		PerMinute: c.RequestsPerMinute, FullEvery: full,
+		PerMinute: c.RequestsPerMinute, FullEvery: full, PartsEvery: time.Duration(*c.Parts),
 		Transport: o.Transport, Clock: o.Clock, Jitter: o.Jitter, Logger: o.Logger, OnRequest: o.OnRequest, OnProgress: o.OnProgress,
 	})
 	if err != nil {

@@ -159,65 +159,11 @@ func (h hooks) restoreUser(ctx context.Context, c *rest.Client, email string, _ 
 	return "", nil
 }
 
-// readSkillGroup adds the divisions whose people are looked at, which stand apart.
-func (h hooks) readSkillGroup(ctx context.Context, c *rest.Client, id string, o rest.Object) error {
-	got, err := get(ctx, c, one("/api/v2/routing/skillgroups", id)+"/members/divisions", nil)
-	if err != nil {
-		return err
-	}
-	divisions := []any{}
-	for _, d := range list(got, "entities") {
-		divisions = append(divisions, d["id"])
-	}
-	o["memberDivisions"] = divisions
-	return nil
-}
-
-// updateSkillGroup writes the group, and then by difference the divisions.
-func (h hooks) updateSkillGroup(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
-	if b := without(body, "memberDivisions"); len(b) > 0 {
-		if _, err := send(ctx, c, http.MethodPatch, one("/api/v2/routing/skillgroups", id), b); err != nil {
-			return err
-		}
-	}
-	want, sent := body["memberDivisions"]
-	if !sent {
-		return nil
-	}
-	add, remove := difference(live["memberDivisions"], want)
-	if len(add)+len(remove) == 0 {
-		return nil
-	}
+// writeMemberDivisions writes the divisions whose people a skill group looks at.
+func writeMemberDivisions(ctx context.Context, c *rest.Client, id string, add, remove []string) error {
 	_, err := again(ctx, c, http.MethodPost, one("/api/v2/routing/skillgroups", id)+"/members/divisions",
-		rest.Object{"addDivisionIds": add, "removeDivisionIds": remove})
+		rest.Object{"addDivisionIds": append([]string{}, add...), "removeDivisionIds": append([]string{}, remove...)})
 	return err
-}
-
-// difference returns what is in b alone, and what is in a alone, of two lists of texts.
-func difference(a, b any) (add, remove []any) {
-	has := func(l any, v any) bool {
-		es, _ := l.([]any)
-		for _, e := range es {
-			if e == v {
-				return true
-			}
-		}
-		return false
-	}
-	add, remove = []any{}, []any{}
-	bs, _ := b.([]any)
-	for _, v := range bs {
-		if !has(a, v) {
-			add = append(add, v)
-		}
-	}
-	as, _ := a.([]any)
-	for _, v := range as {
-		if !has(b, v) {
-			remove = append(remove, v)
-		}
-	}
-	return add, remove
 }
 
 // createIntegration creates an integration, and names it by its configuration where the platform named it after its type.

@@ -116,7 +116,7 @@ func rows(h hooks) []rest.Kind {
 	var out []rest.Kind
 	for _, area := range [][]rest.Kind{
 		referenceKinds(), basicKinds(), peopleKinds(h), responseKinds(), scheduleKinds(), integrationKinds(h), promptKinds(h),
-		routingKinds(h), flowKinds(h), outboundKinds(), webKinds(h), qualityKinds(h),
+		routingKinds(), flowKinds(h), outboundKinds(), webKinds(h), qualityKinds(h),
 	} {
 		out = append(out, area...)
 	}

@@ -53,7 +53,7 @@ func flowKinds(h hooks) []rest.Kind {
 	// A flow's content is exported and published by jobs. What was never saved is a stub that another flow's publication left
 	// behind, and not there yet.
 	flows := crud(rest.Kind{
-		Kind: flow, Detail: true, Moved: []string{"savedVersion", "publishedVersion", "checkedInVersion"},
+		Kind: flow, When: "publishedVersion.datePublished", Detail: true, Moved: []string{"savedVersion", "publishedVersion", "checkedInVersion"},
 		Listings: []rest.Listing{{Path: "/api/v2/flows", Query: map[string]string{"deleted": "false"}}},
 		Gone: []rest.Match{
 			{Path: "deleted", Values: []string{"true"}}, {Path: "system", Values: []string{"true"}}, {Path: "savedVersion.id", Values: []string{""}},

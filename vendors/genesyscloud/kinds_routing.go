@@ -6,8 +6,8 @@ import (
 )
 
 // routingKinds are the queues and what shares the work among people.
-func routingKinds(h hooks) []rest.Kind {
-	return []rest.Kind{skillgroups(h), queues(), singleton(routingsettings, "/api/v2/routing/settings", nil), singleton(utilization, "/api/v2/routing/utilization", all(
+func routingKinds() []rest.Kind {
+	return []rest.Kind{skillgroups(), queues(), singleton(routingsettings, "/api/v2/routing/settings", nil), singleton(utilization, "/api/v2/routing/utilization", all(
 		fields{{Field: resource.Field{Path: "labelUtilizations", Ref: utilizationlabel}, Form: rest.IDKeys}},
 		ids("labelUtilizations[].value.interruptingLabelIds", utilizationlabel), volatile("labelUtilizations[].value.labelName"),
 		set("utilization.*.interruptableMediaTypes"),
@@ -27,7 +27,7 @@ func singleton(kind resource.Kind, path string, fs fields) rest.Kind {
 }
 
 // skillgroups: listings leave out the conditions, and the divisions of the members stand apart.
-func skillgroups(h hooks) rest.Kind {
+func skillgroups() rest.Kind {
 	fs := all(
 		ref("division", division), ids("memberDivisions", division), none("memberDivisions", "skillConditions"), empty("description"),
 		volatile("memberCount", "status"),
@@ -42,7 +42,10 @@ func skillgroups(h hooks) rest.Kind {
 	}
 	k := crud(rest.Kind{
 		Kind: skillgroup, Detail: true, Moved: []string{"dateModified"}, Fields: fs,
-		Hooks: rest.Hooks{Read: h.readSkillGroup, Update: h.updateSkillGroup},
+		Parts: []rest.Part{{
+			Field: "memberDivisions", Bare: true, Write: writeMemberDivisions,
+			List: &rest.Listing{Path: "/api/v2/routing/skillgroups/{id}/members/divisions", Paging: &rest.Paging{Style: rest.OnePage, Entities: "entities"}},
+		}},
 	}, "/api/v2/routing/skillgroups", "PATCH")
 	k.Listings[0].Paging = &cursor
 	return k
@@ -101,7 +104,7 @@ func queues() rest.Kind {
 				Remove: rest.Operation{Method: "DELETE", Path: "/api/v2/routing/queues/{id}/wrapupcodes/{item}"},
 			},
 			{
-				Field: "members", OptIn: true, Item: "id", Chunk: 100, AddIDs: true,
+				Field: "members", OptIn: true, Item: "id", Chunk: 100, AddIDs: true, Hints: []string{"memberCount", "userMemberCount"},
 				List:   &rest.Listing{Path: "/api/v2/routing/queues/{id}/members", Query: map[string]string{"memberBy": "user"}, Paging: &memberPages},
 				Add:    rest.Operation{Method: "POST", Path: "/api/v2/routing/queues/{id}/members"},
 				Remove: rest.Operation{Method: "POST", Path: "/api/v2/routing/queues/{id}/members", Query: map[string]string{"delete": "true"}},

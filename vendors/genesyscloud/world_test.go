@@ -63,8 +63,8 @@ func newWorld(t *testing.T, o simulator.Options) *world {
 
 // config is what an operator would write for an organisation of the world.
 func (w *world) config(org *simulator.Org) Config {
-	full := Duration(0)
-	return Config{Gateway: w.http.URL, ClientID: org.ClientID(), ClientSecret: org.Secret(), Full: &full}
+	full, parts := Duration(0), Duration(0)
+	return Config{Gateway: w.http.URL, ClientID: org.ClientID(), ClientSecret: org.Secret(), Full: &full, Parts: &parts}
 }
 
 // open opens a driver on an organisation; change may change its configuration.

@@ -80,6 +80,9 @@ func (p *pass) named(ctx context.Context, k *kind, c Changes) error {
 	case many || len(ask) > 0 && k.Get.Path == "":
 		return errors.New("too many to ask for")
 	}
+	if err := p.lookAll(ctx, k, c.Parts[kind], ask); err != nil {
+		return err
+	}
 	var items []item
 	for id := range ask {
 		items = append(items, item{k: k, id: id, ident: identOf([]byte(id)), complete: true, pass: p.d.nextPass()})

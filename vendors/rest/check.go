@@ -226,6 +226,7 @@ func (c *checker) part(k Kind, p Part) {
 	}
 	c.require((p.Add.Method == "") == (p.Remove.Method == ""), "part %s: Add and Remove go together", p.Field)
 	c.require(p.Put.Method == "" || p.Add.Method == "", "part %s: Put or Add and Remove", p.Field)
+	c.require(p.Write == nil || p.List != nil && p.Put.Method == "" && p.Add.Method == "", "part %s: Write stands in for Put, Add and Remove of a list", p.Field)
 	c.require(!p.AddIDs || p.Add.Method != "" && p.Change.Method != "" && !p.Bare, "part %s: AddIDs takes an Add and a Change", p.Field)
 	c.require(p.Chunk >= 0, "part %s: Chunk below zero", p.Field)
 }

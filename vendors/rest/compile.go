@@ -248,7 +248,7 @@ func (k *kind) tree(place map[resource.Kind]int) {
 		drop(f, true)
 	}
 	for _, part := range k.Parts {
-		for _, f := range part.Moved {
+		for _, f := range slices.Concat(part.Moved, part.Hints) {
 			drop(f, true)
 		}
 	}

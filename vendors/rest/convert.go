@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -313,16 +314,24 @@ func (k *kind) origin(o Object, id string, etag string, n namer) *resource.Origi
 		out.Version, _ = idText(v)
 	}
 	if v, ok := at(o, k.When); ok {
-		if s, isText := v.(string); isText {
-			if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-				out.When = t.UTC()
-			}
-		}
+		out.When = moment(v)
 	}
 	if v, ok := at(o, k.Who); ok {
 		out.Who = k.who(v, n)
 	}
 	return out
+}
+
+// moment reads a time as RFC 3339 writes it, or in milliseconds since 1970; the zero time where it is neither.
+func moment(v any) time.Time {
+	s, _ := idText(v)
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t.UTC()
+	}
+	if ms, err := strconv.ParseInt(s, 10, 64); err == nil && ms > 0 {
+		return time.UnixMilli(ms).UTC()
+	}
+	return time.Time{}
 }
 
 func (k *kind) who(v any, n namer) string {

@@ -34,6 +34,8 @@ type Driver struct {
 	full   time.Time          // when a reading of everything began last
 	until  time.Time          // up to when changes are known
 	wrote  map[target]time.Time
+	swept  time.Time // when parts were looked at in turn last
+	turns  float64   // requests for that which are saved up
 	// doubtful are creations whose answer was lost.
 	doubtful map[resource.Key]doubt
 }

@@ -109,6 +109,8 @@ type fetched struct {
 	id   string // the engine's
 	o    Object
 	etag string
+	// digest is that of a listing which shows the same; 0 where listings show less than what was read.
+	digest digest
 }
 
 // get reads one object with its parts by the engine's id. ErrMissing: there is none.
@@ -126,6 +128,12 @@ func (d *Driver) get(ctx context.Context, k *kind, id string) (fetched, error) {
 	}
 	if out.o == nil || k.isGone(out.o) {
 		return fetched{}, ErrMissing
+	}
+	if !k.Detail {
+		w := &walker{k: k, seeds: d.seeds, s: scanner{b: a.Body}}
+		if out.digest, err = w.object(); err != nil {
+			return fetched{}, err
+		}
 	}
 	return out, d.complete(ctx, k, id, out.o)
 }

@@ -53,7 +53,10 @@ type PlatformHooks struct {
 
 // Changes are what a platform's own record says.
 type Changes struct {
-	IDs   map[resource.Kind][]string
+	IDs map[resource.Kind][]string
+	// Parts are ids of objects of which the parts alone are to be looked at: the object was read and shows the change, and what
+	// stands apart from it may have been shown as it was before.
+	Parts map[resource.Kind][]string
 	Whole []resource.Kind
 	Until time.Time
 }

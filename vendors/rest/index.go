@@ -22,6 +22,7 @@ type table struct {
 	k       *kind
 	x       *index
 	entries []entry
+	looks   []look // at the parts of entries, where there are such; may be shorter
 	free    []int32
 	byID    map[ident]int32
 	aliases map[ident]int32
@@ -211,6 +212,9 @@ func (t *table) remove(i int32) {
 		}
 	}
 	*e = entry{}
+	if int(i) < len(t.looks) {
+		t.looks[i] = look{}
+	}
 	t.free = append(t.free, i)
 }
 

@@ -122,7 +122,7 @@ func (g *gathering) entity(t *table, digest digest, raw []byte) {
 			g.double++
 			return
 		}
-		same := e.digest == digest && digest != 0 && !w.hit && (!w.k.always || e.gone)
+		same := e.digest == digest && digest != 0 && !w.hit && (!w.k.always || e.gone || g.p.d.o.PartsEvery > 0)
 		if same && (e.gone || !w.k.managed || (e.same || g.p.brief) && !e.hash.IsZero()) && !g.p.d.settling(w.k, id) {
 			e.pass = g.pass
 			return

@@ -95,6 +95,9 @@ func (p *pass) ask(ctx context.Context, it item) error {
 		return fmt.Errorf("%s (%s), which was not listed: %w", name, it.id, err)
 	}
 	it.o, it.etag = f.o, f.etag
+	if f.digest != 0 {
+		it.digest = f.digest
+	}
 	if parent, _, ok := strings.Cut(it.id, "/"); ok && it.k.inParent {
 		it.parent.id = parent
 		it.parent.name, _ = p.d.x.name(it.k.Parent.Kind, parent)

@@ -87,6 +87,9 @@ func (d *Driver) Observe(ctx context.Context, r vendors.Request) (*resource.Snap
 		return nil, fmt.Errorf("observe: %w", err)
 	}
 	if r.Kinds == nil {
+		if err := p.sweep(ctx); err != nil {
+			return nil, fmt.Errorf("observe: %w", err)
+		}
 		p.remember()
 	}
 	return p.snapshot(tenant)
@@ -322,6 +325,10 @@ func (p *pass) note(it item, r reading) {
 	d, k := p.d, it.k
 	hash := r.spec.Hash()
 	o := k.origin(it.o, it.id, it.etag, d.resident)
+	var seen look
+	if k.managed && k.always {
+		seen = look{d.partsOf(k, it.o), p.begun.Unix()}
+	}
 	key := resource.Key{Kind: k.Kind.Kind, Name: r.name}
 	d.x.mu.Lock()
 	t := d.x.tables[k.Kind.Kind]
@@ -329,6 +336,9 @@ func (p *pass) note(it item, r reading) {
 	e := &t.entries[i]
 	if it.pass != 0 {
 		e.pass = it.pass
+	}
+	if seen.at != 0 {
+		t.looked(i, seen)
 	}
 	for _, path := range k.Aliases {
 		if v, ok := at(it.o, path); ok {

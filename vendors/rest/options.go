@@ -36,6 +36,9 @@ type Options struct {
 	// FullEvery is how old the last complete listing may grow while the platform's own record of changes
 	// (PlatformHooks.Changes) is read instead; 0 lists every time.
 	FullEvery time.Duration
+	// PartsEvery is how old what was read of an object's parts may grow while nothing shows that they moved; 0 reads parts
+	// that have no Moved with every listing.
+	PartsEvery time.Duration
 	// MaxMissing bounds how many objects of a kind that a listing lacks are asked for by id; beyond it the kind was
 	// not read. 0 means 100.
 	MaxMissing int

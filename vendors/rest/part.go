@@ -28,6 +28,9 @@ func (w *change) part(ctx context.Context, part Part, id string, live Object, li
 	if !ok {
 		return errors.New("want a list")
 	}
+	if part.Write != nil {
+		return w.byHook(ctx, part, id, live, list)
+	}
 	if part.Put.Method != "" {
 		return w.whole(ctx, part, id, list)
 	}
@@ -120,6 +123,31 @@ func (w *change) whole(ctx context.Context, part Part, id string, list []any) er
 	r.Repeat = r.Method == http.MethodPut
 	_, err = w.d.c.Do(ctx, r)
 	return err
+}
+
+// byHook tells the hook which ids are new and which are too many.
+func (w *change) byHook(ctx context.Context, part Part, id string, live Object, list []any) error {
+	_, want, err := w.items(part, list)
+	if err != nil {
+		return err
+	}
+	var is, add, remove []string
+	raw, _ := live[part.Field].([]any)
+	for _, e := range raw {
+		item := w.item(part, e)
+		if is = append(is, item); !slices.Contains(want, item) {
+			remove = append(remove, item)
+		}
+	}
+	for _, item := range want {
+		if !slices.Contains(is, item) {
+			add = append(add, item)
+		}
+	}
+	if len(add)+len(remove) == 0 {
+		return nil
+	}
+	return part.Write(ctx, w.d.c, id, add, remove)
 }
 
 // elements adds, changes and removes what differs. Each of it may be sent twice.

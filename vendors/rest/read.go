@@ -172,15 +172,22 @@ func (d *Driver) spec(ctx context.Context, k *kind, f fetched) (*object, error) 
 func (d *Driver) note(k *kind, o *object) {
 	hash := o.spec.Hash()
 	origin := k.origin(o.o, o.fetched.id, o.etag, d.resident)
+	var seen look
+	if k.managed && k.always {
+		seen = look{d.partsOf(k, o.o), d.o.Clock.Now().Unix()}
+	}
 	d.x.mu.Lock()
 	defer d.x.mu.Unlock()
 	t := d.x.tables[k.Kind.Kind]
 	id := identOf([]byte(o.fetched.id))
-	keep := digest(0)
+	keep := o.digest
 	if i, ok := t.byID[id]; ok && t.entries[i].hash == hash && t.entries[i].name == o.name {
 		keep = t.entries[i].digest
 	}
-	t.put(id, o.name, origin, keep, hash)
+	i := t.put(id, o.name, origin, keep, hash)
+	if seen.at != 0 {
+		t.looked(i, seen)
+	}
 }
 
 // forget removes an object from the index.

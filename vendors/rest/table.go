@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"context"
+
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -80,7 +82,7 @@ type Kind struct {
 	// Moved are volatile fields of which a listing shows that something which it does not show has moved:
 	// version, dateModified, memberCount.
 	Moved []string
-	// When and Who are volatile fields with the time (RFC 3339) and the author of the last change: an object with a name, or
+	// When and Who are volatile fields with the time (RFC 3339, or milliseconds since 1970) and the author of the last change: an object with a name, or
 	// an id of WhoKind, or that as an object.
 	When, Who string
 	WhoKind   resource.Kind
@@ -264,9 +266,13 @@ type Part struct {
 	Item string
 	// Bare says that Add, Remove and Put send ids, not elements.
 	Bare bool
+	// Write stands in for Put, Add and Remove of a list: add and remove are ids.
+	Write func(ctx context.Context, c *Client, id string, add, remove []string) error
 	// Moved are fields of the object that show that the part moved. Where they and the object have not, the
-	// part is not read again; without Moved it is read with every listing.
+	// part is not read again; without Moved it is read with every listing, or in turn (see Options.PartsEvery).
 	Moved []string
+	// Hints are fields of the object that may show that the part moved, and may not.
+	Hints []string
 }
 
 // Errors say what the platform's refusals mean, besides their status.

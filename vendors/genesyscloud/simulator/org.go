@@ -66,8 +66,9 @@ type link struct {
 
 // An old value of an object, which stale caches show.
 type old struct {
-	body    map[string]any
-	version int
+	body     map[string]any
+	version  int
+	modified time.Time
 }
 
 // A listing is a kind's objects in the order in which they are listed.
@@ -82,6 +83,7 @@ type entry struct {
 	body map[string]any
 	ver  int
 	sort string
+	at   time.Time // when it was modified; zero: as the object says
 }
 
 // Org returns the organisation with the name, and makes it if it is not there: with a home
@@ -207,7 +209,7 @@ func (o *Org) set(x *object, body map[string]any, by actor) {
 	k, now := o.s.kinds[x.Kind], o.s.o.Now()
 	o.unname(k, x)
 	x.settle(now)
-	x.old = append(x.old, old{x.Body, x.Version})
+	x.old = append(x.old, old{x.Body, x.Version, x.Modified})
 	x.Body, x.Modified, x.LastBy = body, now, by
 	x.Version++
 	if u := o.unique(k, body); u != "" {
@@ -260,14 +262,15 @@ func (o *Org) remove(x *object) {
 }
 
 // show is what a cache that is fresh from at shows of an object; ok is false where it shows nothing.
-func (x *object) show(now, at time.Time, hidden bool) (body map[string]any, version int, ok bool) {
+func (x *object) show(now, at time.Time, hidden bool) (e entry, ok bool) {
+	is := entry{o: x, body: x.Body, ver: x.Version, at: x.Modified}
 	if !now.Before(at) {
-		return x.Body, x.Version, !x.removed
+		return is, !x.removed
 	}
 	if len(x.old) > 0 {
-		return x.old[0].body, x.old[0].version, !hidden
+		is.body, is.ver, is.at = x.old[0].body, x.old[0].version, x.old[0].modified
 	}
-	return x.Body, x.Version, !hidden
+	return is, !hidden
 }
 
 // get is what reading by id shows now.
@@ -283,9 +286,7 @@ func (o *Org) get(k *kind, id string) (e entry, ok bool) {
 	if x == nil || x.Kind != k.name {
 		return entry{}, false
 	}
-	e.o = x
-	e.body, e.ver, ok = x.show(o.s.o.Now(), x.readAt, x.missing)
-	return e, ok
+	return x.show(o.s.o.Now(), x.readAt, x.missing)
 }
 
 // list is what listings show now, in their order: by name, then by id.
@@ -302,8 +303,9 @@ func (o *Org) list(k *kind) []entry {
 		if now.Before(x.listedAt) && (l.until.IsZero() || x.listedAt.Before(l.until)) {
 			l.until = x.listedAt
 		}
-		if body, ver, ok := x.show(now, x.listedAt, x.unlisted); ok {
-			l.entries = append(l.entries, entry{x, body, ver, strings.ToLower(text(body, "name"))})
+		if e, ok := x.show(now, x.listedAt, x.unlisted); ok {
+			e.sort = strings.ToLower(text(e.body, "name"))
+			l.entries = append(l.entries, e)
 		}
 	}
 	for _, x := range o.Objects {

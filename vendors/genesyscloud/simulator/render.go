@@ -103,6 +103,9 @@ func (o *Org) compute(e entry, source string) any {
 	case "created":
 		return stamp(x.Created)
 	case "modified":
+		if !e.at.IsZero() {
+			return stamp(e.at)
+		}
 		return stamp(x.Modified)
 	case "by":
 		return x.By.ID
