@@ -40,6 +40,8 @@ type told struct {
 	Check      string `json:"check,omitempty"`
 	Radar      string `json:"radar,omitempty"`
 	RadarCheck string `json:"radarCheck,omitempty"`
+	// Touches are objects that it changes and that drifted, sorted: the pull request of the drift tells of it.
+	Touches []resource.Key `json:"touches,omitempty"`
 	// PlanID is the plan that was shown last.
 	PlanID string `json:"planId,omitempty"`
 
@@ -54,8 +56,8 @@ type told struct {
 const maxPreviews = 100
 
 // announce tells pull requests, commits and the forge's deployments what they have not been told yet. It is a courtesy: what
-// the forge refuses is tried again with the next pass and delays nothing. It reports whether people asked for something that is
-// to be done at once.
+// the forge refuses is tried again with the next pass and delays nothing. It reports whether there is something to be done at
+// once: people asked for it, or a pull request of ours is to name others.
 func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error) {
 	if p.dry {
 		return false, nil
@@ -74,6 +76,7 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 		return false, err
 	}
 	p.wakeForOverride()
+	p.othersNew = false
 	for _, step := range []func() error{
 		func() error { return p.announceDeployments(ctx) },
 		func() error { return p.findMerges(ctx) },
@@ -86,7 +89,7 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 			return false, err
 		}
 	}
-	return asked, nil
+	return asked || p.othersNew, nil
 }
 
 // later notes that something could not be said; it is said with a later pass. The error is one that ends the pass: ctx is
@@ -237,6 +240,10 @@ func (p *pass) tellPlan(ctx context.Context, v *preview, drift []Item) (bool, er
 		t.Head, t.Check, t.RadarCheck = head, "", ""
 	}
 	t.PlanID = v.planID
+	if touches := v.touching(drift); v.merged != nil && !slices.Equal(t.Touches, touches) {
+		p.othersNew = p.othersNew || p.proposes(t.Touches) || p.proposes(touches)
+		t.Touches = touches
+	}
 	radar, err := p.radar(v, drift)
 	if err != nil {
 		return false, p.later(ctx, "radar", n, err)

@@ -117,8 +117,9 @@ func TestStoryOfADeveloper(t *testing.T) {
 	said = l.said(pull.Number)
 	require.Contains(t, said["radar/prod"], "| `queue/Q` | changed | `bob` |")
 	require.Contains(t, said["radar/prod"], "changed here too, can be merged")
-	require.Contains(t, said["radar/prod"], "What merging this would make of it\n\n### `queue/Q`\n\n```diff\n- a: v1\n+ a: v2\n")
+	require.Contains(t, said["radar/prod"], "What merging this would make of it\n\n##### `queue/Q`\n\n```diff\n- a: v1\n+ a: v2\n")
 	require.Contains(t, said["radar/prod"], fmt.Sprintf("proposed to Git in #%d", l.drift().Number))
+	require.Contains(t, l.drift().Body, fmt.Sprintf("- #%d: `queue/Q`\n", pull.Number), "and the reviewer of it of the developer")
 	require.Equal(t, map[string]string{planCheck: "success", radarCheck: "success"}, l.checks(pull.HeadID))
 	l.quiet()
 

@@ -51,6 +51,9 @@ type pass struct {
 	// mergedNow are the branches of our pull requests that were merged in this pass because people accepted what they propose.
 	mergedNow map[string]bool
 
+	// othersNew says that a pull request of ours is to name others of people than it does.
+	othersNew bool
+
 	report Report
 }
 
@@ -126,7 +129,7 @@ func (p *pass) run(ctx context.Context) error {
 }
 
 // settle is the second half of a pass: with both sides known, decide, deploy, propose and announce. What people asked for in
-// comments is done at once, by doing all of it once more.
+// comments, and what announcing found out, is done at once, by doing all of it once more.
 func (p *pass) settle(ctx context.Context) error {
 	trouble := slices.Clone(p.trouble)
 	for round := 1; ; round++ {

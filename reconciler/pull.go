@@ -166,7 +166,7 @@ func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error
 }
 
 func (p *pass) pullText(pr proposal, items []Item) (report.Pull, error) {
-	text := report.Pull{Environment: p.Name, Init: pr.Init, Commands: !p.Announce.Off, Withheld: p.withheld, Held: p.heldForPeople()}
+	text := report.Pull{Environment: p.Name, Init: pr.Init, Commands: !p.Announce.Off, Withheld: p.withheld, Held: p.heldForPeople(), Others: p.othersAtWork(items)}
 	over := resource.Overlay{}
 	for _, it := range items {
 		r, err := p.lastSeen(it.Key)

@@ -60,6 +60,44 @@ func (p *pass) radar(v *preview, drift []Item) (report.Radar, error) {
 	return r, nil
 }
 
+// maxTouches bounds what is remembered of a pull request that changes what drifted.
+const maxTouches = 50
+
+// touching are the objects of a pull request that drifted, sorted.
+func (v *preview) touching(drift []Item) (keys []resource.Key) {
+	for _, it := range drift {
+		if _, same := v.keys[it.Key]; same {
+			keys = append(keys, it.Key)
+		}
+	}
+	slices.SortFunc(keys, resource.Key.Compare)
+	return keys[:min(len(keys), maxTouches)]
+}
+
+// proposes reports whether an open pull request of ours proposes one of the objects.
+func (p *pass) proposes(keys []resource.Key) bool {
+	return slices.ContainsFunc(keys, func(k resource.Key) bool {
+		return slices.ContainsFunc(p.st.seen.Proposals, func(pr proposal) bool { _, in := pr.Keys[k]; return in && !pr.Closed })
+	})
+}
+
+// othersAtWork are the open pull requests of people that change some of these objects.
+func (p *pass) othersAtWork(items []Item) (others []report.Other) {
+	ours := keysOf(items)
+	for _, n := range sortedKeys(p.st.seen.Told) {
+		o := report.Other{Number: n}
+		for _, k := range p.st.seen.Told[n].Touches {
+			if _, in := ours[k]; in {
+				o.Keys = append(o.Keys, k)
+			}
+		}
+		if len(o.Keys) > 0 && p.st.seen.Told[n].Merged.IsZero() {
+			others = append(others, o)
+		}
+	}
+	return others
+}
+
 // radarAnnouncement is the radar's comment and status. Nothing is said before there was something to say once; what was
 // said clears itself.
 func (p *pass) radarAnnouncement(v *preview, r report.Radar, t *told) announcement {

@@ -103,6 +103,9 @@ func TestGitHubDeveloperRebases(t *testing.T) {
 	told := h.remarks(number)
 	require.Contains(t, told, "was changed under you")
 	require.Contains(t, told, fmt.Sprintf("proposed to Git in #%d: merge that first", drift.Number))
+	h.pass()
+	require.Contains(t, h.open()[0].Body, fmt.Sprintf("- #%d: `file/web.yml`\n", number), "the drift tells of it")
+	h.stays()
 
 	h.mergeBy(drift.Number, "squash")
 	h.pass()

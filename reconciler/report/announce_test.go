@@ -107,7 +107,7 @@ func ExamplePreview_Body() {
 	// <details>
 	// <summary>Differences</summary>
 	//
-	// ### `queue/Support`
+	// ##### `queue/Support`
 	//
 	// '''diff
 	//   greeting: |
@@ -122,7 +122,7 @@ func ExamplePreview_Body() {
 	// + timeout: 30
 	// '''
 	//
-	// ### `file/a.yml`
+	// ##### `file/a.yml`
 	//
 	// '''diff
 	// @@ line 1 @@

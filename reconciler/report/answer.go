@@ -108,7 +108,7 @@ func (e Event) row() string {
 	if e.AuditID != "" {
 		what += " audit " + cell(clip(e.AuditID, maxName))
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", o.when(), who, cell(clip(e.Commit, 12)), what)
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", o.when(), who, cell(short(e.Commit)), what)
 }
 
 // Value shows a part of an answer that others wrote, as code.

@@ -45,7 +45,7 @@ func graph(changed []resource.Key, references [][2]resource.Key) string {
 	for _, r := range references {
 		fmt.Fprintf(&b, "  n%d --> n%d\n", number[r[0]], number[r[1]])
 	}
-	return "<details>\n<summary>What hangs together</summary>\n\n" + fence("mermaid", b.String()) + "\n</details>\n\n"
+	return fold("What hangs together", fence("mermaid", b.String()))
 }
 
 // label is a name as a label, in which mermaid finds neither its own signs nor HTML.

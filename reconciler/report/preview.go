@@ -44,6 +44,12 @@ type Reason struct {
 	Objects int
 }
 
+// why is the reason for a comment, where the command line's way to let a plan pass is of no use: its own is told beside it.
+func (r Reason) why() string {
+	text, _, _ := strings.Cut(r.Why, " `driftback resume ")
+	return remark(text)
+}
+
 // A Place is a problem in a file; Line and Column are zero where the whole file is meant.
 type Place struct {
 	Path         string
@@ -127,8 +133,8 @@ func (p Preview) Body(limit int) string {
 			rowOf[o.Key()] = o.row()
 		}
 		b.rows("| object | would be | used by |\n|---|---|---|\n", p.all(), func(o Object) string { return rowOf[o.Key()] }, b.limit/2)
-		b.sections("#### Conflicts\n\n", Pull{Objects: p.all()}.inConflict(), conflict)
-		b.folded("Differences", p.all(), section)
+		b.sections("#### Conflicts\n\n", Pull{Objects: p.all()}.inConflict(), lower(conflict))
+		b.folded("Differences", p.all(), lower(section))
 	}
 	return head + b.String() + tail
 }
@@ -194,7 +200,7 @@ func (p Preview) held() string {
 			out += fmt.Sprintf("- and %d more reasons\n", len(p.Held)-i)
 			break
 		}
-		out += "- " + objects(r.Objects) + ": " + remark(r.Why) + "\n"
+		out += "- " + objects(r.Objects) + ": " + r.why() + "\n"
 	}
 	return out + "\n"
 }
@@ -203,7 +209,7 @@ func (p Preview) held() string {
 func (o Planned) row() string {
 	would := o.verb()
 	if o.Change.Action() == resource.Rename {
-		would += " from " + cell(clip(o.Change.Before.Key.Name, maxName))
+		would += " from " + cell(clip(o.Change.Before.Key.Name, maxCell))
 	}
 	switch {
 	case len(o.Conflicts) > 0:
@@ -216,23 +222,21 @@ func (o Planned) row() string {
 	}
 	var users []string
 	for _, k := range o.Users[:min(len(o.Users), maxUsers)] {
-		users = append(users, cell(clip(k.String(), maxName)))
+		users = append(users, cell(clip(k.String(), maxCell)))
 	}
 	used := strings.Join(users, ", ")
 	if n := len(o.Users) - maxUsers; n > 0 {
 		used += fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Sprintf("| %s | %s | %s |\n", cell(clip(o.Key().String(), maxName)), would, used)
+	return fmt.Sprintf("| %s | %s | %s |\n", cell(clip(o.Key().String(), maxCell)), would, used)
 }
 
 // folded is sections that are opened by a click.
 func (b *body) folded(title string, os []Object, section func(Object) string) {
-	const end = "</details>\n\n"
-	head := "<details>\n<summary>" + title + "</summary>\n\n"
-	inner := body{limit: b.limit - b.Len() - len(head) - len(end)}
+	inner := body{limit: b.limit - b.Len() - len(fold(title, ""))}
 	inner.sections("", slices.DeleteFunc(slices.Clone(os), func(o Object) bool { return len(o.difference()) == 0 }), section)
 	if inner.Len() > 0 {
-		b.put(head+inner.String()+end, "")
+		b.put(fold(title, inner.String()), "")
 	}
 }
 

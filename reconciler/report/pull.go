@@ -27,8 +27,16 @@ type Pull struct {
 	Guard []string
 	// Commands says that commands in comments are heard.
 	Commands bool
+	// Others are open pull requests of people that change some of the same objects.
+	Others []Other
 	// Omitted is how many further objects differ that this pull request does not hold.
 	Omitted int
+}
+
+// An Other is an open pull request that changes objects which this one changes too.
+type Other struct {
+	Number int
+	Keys   []resource.Key
 }
 
 // DefaultLimit is the size of a Body in bytes where none is asked for. Forges accept 65,536 characters.
@@ -36,7 +44,7 @@ const DefaultLimit = 60_000
 
 const (
 	maxTitle = 120 // bytes
-	maxCell  = 80  // of a name in a table, which grows as wide as its longest cell; the files have it in full
+	maxCell  = 50  // of a name in a table, which grows as wide as its longest cell; the files have it in full
 )
 
 // Title returns one line without anything that a forge takes for an order, a mention or a reference.
@@ -69,20 +77,40 @@ func (p Pull) Body(limit int) string {
 		limit = DefaultLimit
 	}
 	head := p.lead() + p.guard()
-	tail := p.next() + p.aside("Not deployed", p.Held) + p.aside("Kept out of Git", p.Withheld) + p.aside("Not readable", p.Unknown)
+	tail := p.others() + p.next() + p.aside("Not deployed", p.Held) + p.aside("Kept out of Git", p.Withheld) + p.aside("Not readable", p.Unknown)
 	b := body{limit: limit - len(head) - len(tail)}
 	if b.limit < 0 { // there is room for the most important only
 		return clipText(p.lead(), limit)
 	}
-	switch {
-	case p.Init:
+	if p.Init {
 		b.put(p.kinds(), "")
-	default:
-		b.rows("| object | change | who | when |\n|---|---|---|---|\n", p.Objects, row, b.limit/2)
-		b.sections("## Conflicts\n\n", p.inConflict(), conflict)
-		b.sections("## Differences\n\n", p.Objects, section)
+		return head + b.String() + tail
+	}
+	b.rows("| object | change | who | when |\n|---|---|---|---|\n", p.Objects, row, b.limit/2)
+	b.sections("## Conflicts\n\n", p.inConflict(), conflict)
+	if len(p.Objects) > maxUnfolded {
+		b.folded("Differences", p.Objects, section)
+	} else {
+		b.sections("## Differences\n\n", p.Objects, foldedSection)
 	}
 	return head + b.String() + tail
+}
+
+// others lists the pull requests of people that change the same objects.
+func (p Pull) others() string {
+	if len(p.Others) == 0 {
+		return ""
+	}
+	out := "## Others at work here\n\n" + plural(len(p.Others), "An open pull request changes", "open pull requests change") +
+		" some of these objects too. Best merge this first: who works on them was told, and can build on it.\n\n"
+	for i, o := range p.Others {
+		if i == maxAside {
+			out += fmt.Sprintf("- and %d more\n", len(p.Others)-i)
+			break
+		}
+		out += fmt.Sprintf("- #%d: %s\n", o.Number, Listed(o.Keys))
+	}
+	return out + "\n"
 }
 
 // clipText keeps whole lines of at most limit bytes.
@@ -163,6 +191,27 @@ func row(o Object) string {
 	return fmt.Sprintf("| %s | %s | %s | %s |\n", cell(clip(o.Key().String(), maxCell)), change, who, o.when())
 }
 
+const (
+	maxUnfolded = 10 // objects whose differences stand open, one below the other
+	maxOpen     = 25 // lines of one that stands open
+	maxRows     = 30 // rows of a table that stand open
+)
+
+// foldedSection is a section whose lines are opened by a click where they are many.
+func foldedSection(o Object) string {
+	text := section(o)
+	if n := len(o.difference()); n > maxOpen {
+		name, lines, _ := strings.Cut(text, "\n\n")
+		return name + "\n\n" + fold(fmt.Sprintf("%d lines", n), lines)
+	}
+	return text
+}
+
+// fold is a text that is opened by a click on the title, which is ours.
+func fold(title, text string) string {
+	return "<details>\n<summary>" + title + "</summary>\n\n" + strings.TrimRight(text, "\n") + "\n\n</details>\n\n"
+}
+
 func section(o Object) string {
 	lines := o.difference()
 	if len(lines) == 0 {
@@ -177,6 +226,17 @@ func section(o Object) string {
 		b.WriteString(string(l.mark) + " " + l.text + "\n")
 	}
 	return "### " + code(clip(o.Key().String(), maxName)) + "\n\n" + fence("diff", b.String()) + "\n"
+}
+
+// lower is a section of a comment, where headings are smaller than in the text of a pull request.
+func lower(section func(Object) string) func(Object) string {
+	return func(o Object) string {
+		text := section(o)
+		if strings.HasPrefix(text, "### ") {
+			text = "##" + text
+		}
+		return text
+	}
 }
 
 func (p Pull) inConflict() []Object {
@@ -292,25 +352,39 @@ func (b *body) put(part, reserve string) bool {
 	return true
 }
 
-// rows adds a table whose rows end before the body has budget bytes.
+// rows adds a table whose rows end before the body has budget bytes. Those after the first maxRows are opened by a click.
 func (b *body) rows(head string, os []Object, row func(Object) string, budget int) {
 	whole := b.limit
 	b.limit = min(whole, b.Len()+budget)
 	defer func() { b.limit = whole }()
+	first := body{limit: b.limit - b.Len() - 500} // which is enough for a fold with nothing but a sentence in it
+	if len(os) <= maxRows+maxRows/2 || !first.table(head, os[:maxRows], row) {
+		b.table(head, os, row)
+		return
+	}
+	b.put(first.String(), "")
+	title := fmt.Sprintf("%d more objects", len(os)-maxRows)
+	inner := body{limit: b.limit - b.Len() - len(fold(title, ""))}
+	inner.table(head, os[maxRows:], row)
+	b.put(fold(title, inner.String()), "")
+}
+
+// table adds a table, as far as there is room, and reports whether that was enough.
+func (b *body) table(head string, os []Object, row func(Object) string) bool {
 	left := func(n int) string {
 		return fmt.Sprintf("\n%s not listed here.\n\n", plural(n, "1 more object is", "more objects are"))
 	}
 	if !b.put(head, left(len(os))) {
 		b.put(left(len(os)), "")
-		return
+		return false
 	}
 	for i, o := range os {
 		if !b.put(row(o), left(len(os)-i)) {
 			b.put(left(len(os)-i), "")
-			return
+			return false
 		}
 	}
-	b.put("\n", "")
+	return b.put("\n", "")
 }
 
 // sections adds one section an object, as far as there is room.

@@ -81,15 +81,19 @@ func (r Radar) Body(limit int) string {
 		os = append(os, t.Object)
 	}
 	b.rows("| object | by hand | who | when | here |\n|---|---|---|---|---|\n", os, func(o Object) string { return rows[o.Key()] }, b.limit/2)
-	b.sections("#### Conflicts\n\n", Pull{Objects: os}.inConflict(), conflict)
-	b.sections("#### What was changed by hand\n\n", os, section)
+	b.sections("#### Conflicts\n\n", Pull{Objects: os}.inConflict(), lower(conflict))
+	if len(os) > maxUnfolded {
+		b.folded("What was changed by hand", os, lower(section))
+	} else {
+		b.sections("#### What was changed by hand\n\n", os, lower(foldedSection))
+	}
 	var both []Object
 	for _, o := range os {
 		if len(merged[o.Key()]) > 0 {
 			both = append(both, o)
 		}
 	}
-	b.sections("#### What merging this would make of it\n\n", both, func(o Object) string { return fieldSection(o, merged[o.Key()]) })
+	b.sections("#### What merging this would make of it\n\n", both, lower(func(o Object) string { return fieldSection(o, merged[o.Key()]) }))
 	return head + b.String() + tail
 }
 
@@ -127,15 +131,15 @@ func (t Touched) row() string {
 	case len(t.Conflicts) > 0:
 		here = "**conflict**"
 	case t.By != t.Key():
-		here = "hangs together with " + cell(clip(t.By.String(), maxName))
+		here = "hangs together with " + cell(clip(t.By.String(), maxCell))
 	case len(t.Merged) > 0:
 		here = "changed here too, can be merged"
 	}
 	who := t.who()
 	if who != unknown {
-		who = cell(who)
+		who = cell(clip(who, maxCell))
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", cell(clip(t.Key().String(), maxName)), t.verb(), who, t.when(), here)
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", cell(clip(t.Key().String(), maxCell)), t.verb(), who, t.when(), here)
 }
 
 // fieldSection shows fields of an object under its name.

@@ -28,7 +28,7 @@ type page struct {
 }
 
 // ourHTML is all the HTML that texts of ours have: what folds, and marks that nobody sees.
-var ourHTML = regexp.MustCompile(`^(<details>\n<summary>[A-Z][a-z ]+</summary>\n|</details>\n|<!-- driftback (plan|radar): [0-9a-f]+ -->\n)$`)
+var ourHTML = regexp.MustCompile(`^(<details>\n<summary>[A-Z0-9][a-z0-9 ]+</summary>\n|</details>\n|<!-- driftback (plan|radar): [0-9a-f]+ -->\n)$`)
 
 func render(t testing.TB, markdown string) page {
 	t.Helper()
@@ -110,6 +110,7 @@ func hostilePull(s string) report.Pull {
 				Conflicts: []merge.Conflict{{Path: diff.Path{diff.Name(s)}, Base: s, Ours: []any{s}, Theirs: map[string]any{s: s}, Reason: s}},
 			},
 		},
+		Others:   []report.Other{{Number: 12, Keys: []resource.Key{key("queue", s), key("file", s)}}},
 		Withheld: map[resource.Key]string{key("file", s): s}, Unknown: map[resource.Key]string{key("file", s): s}, Guard: []string{s},
 	}
 }
@@ -125,7 +126,7 @@ func TestNothingHostileGetsOutOfCode(t *testing.T) {
 		require.Empty(t, got.foreign, "%q:\n%s", s, body)
 		require.NotContains(t, got.prose, "evil", "%q:\n%s", s, body)
 		require.NotContains(t, got.prose, "@")
-		require.NotContains(t, got.prose, "#")
+		require.NotContains(t, strings.Replace(got.prose, "#12: ", "", 1), "#", "but for the other pull request")
 		require.Equal(t, [4]int{plain.headings, plain.rows, plain.cells, plain.fences}, [4]int{got.headings, got.rows, got.cells, got.fences}, "%q:\n%s", s, body)
 		require.Zero(t, strings.IndexFunc(body, func(r rune) bool {
 			return r != '\n' && r != '\t' && (r < ' ' || r >= 0x202a && r <= 0x202e || r == 0x2028 || r == 0x200b)
@@ -198,6 +199,39 @@ func TestCodeShowsTheName(t *testing.T) {
 		shown := strings.ReplaceAll(got.inCode[1], `\|`, "|")
 		require.Equal(t, "queue/"+want, shown, fmt.Sprintf("%q", name))
 	}
+}
+
+// However many objects there are, what stands open is little, all the rest is opened by a click, and nothing is lost without a word.
+func TestManyObjectsAreFolded(t *testing.T) {
+	t.Parallel()
+	p := report.Pull{Environment: "prod"}
+	for i := range 300 {
+		change := resource.Change{After: &resource.Resource{Key: key("queue", fmt.Sprintf("%s %03d", hostile[i%len(hostile)], i)), Spec: resource.Spec{"a": "1"}}}
+		p.Objects = append(p.Objects, report.Object{Change: change})
+	}
+	body := p.Body(0)
+	got := render(t, body)
+	require.Empty(t, got.foreign)
+	rows, fences, folded := map[bool]int{}, map[bool]int{}, false
+	for l := range strings.Lines(body) {
+		switch {
+		case l == "<details>\n", l == "</details>\n":
+			folded = l[1] == 'd'
+		case strings.HasPrefix(l, "| `"):
+			rows[folded]++
+		case strings.HasPrefix(l, "```"):
+			fences[folded]++
+		}
+	}
+	require.Equal(t, map[bool]int{false: 30, true: 270}, rows)
+	require.Contains(t, body, "<summary>270 more objects</summary>")
+	require.Zero(t, fences[false])
+	require.NotZero(t, fences[true])
+
+	long := report.Object{Change: resource.Change{After: &resource.Resource{Key: key("file", "long"), Spec: resource.RawSpec([]byte(strings.Repeat("```\n</details>\n", 40)))}}}
+	p.Objects = []report.Object{long}
+	require.Contains(t, p.Body(0), "<details>\n<summary>81 lines</summary>\n\n````diff\n")
+	require.Empty(t, render(t, p.Body(0)).foreign)
 }
 
 // A table is as wide as its widest cell: on a page, a name of hundreds of characters pushes all else out of sight.

@@ -41,7 +41,7 @@ func (r Result) Body() string {
 	}
 	at := ""
 	if r.Commit != "" {
-		at = " Commit " + code(clip(r.Commit, 12)) + "."
+		at = " Commit " + code(short(r.Commit)) + "."
 	}
 	switch {
 	case r.Failed != "":
@@ -59,7 +59,7 @@ func (r Result) Body() string {
 				out += fmt.Sprintf("- and %d more reasons\n", len(r.Held)-i)
 				break
 			}
-			out += "- " + objects(h.Objects) + ": " + remark(h.Why) + "\n"
+			out += "- " + objects(h.Objects) + ": " + h.why() + "\n"
 		}
 		out += "\n" + r.names()
 		if r.Plan != "" {

@@ -109,7 +109,7 @@ func fence(lang, content string) string {
 }
 
 // harmless text has no character that any Markdown dialect or forge gives a meaning.
-var harmless = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 ,;:.'()%-]*$`)
+var harmless = regexp.MustCompile(`^(?:[A-Za-z]|[0-9]+ )[A-Za-z0-9 ,;:.'()%-]*$`)
 
 // linked is what a forge links although it looks harmless: hosts, issues, commits.
 var linked = regexp.MustCompile(`(?i)www\.|\bgh-\d|\b[0-9a-f]{7,}\b`)
