@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
 )
 
 // A flow's text in Git does not repeat its name, which is the object's: so that a rename is one, and the same text can be another
@@ -92,4 +93,56 @@ func withName(content, flowType, name string) (string, error) {
 	first := h.body.Content[0]
 	line := strings.Repeat(" ", first.Column-1) + "name: " + string(quoted) + "\n"
 	return strings.Join(slices.Insert(lines, first.Line-1, line), ""), nil
+}
+
+// flowNames are the keys under which a flow's text names an object of another kind, as Architect writes it: {lit: {name: Support}}. What
+// it names otherwise (in expressions, data actions and tables by maps, other flows, of which stubs are made) is found by the job.
+var flowNames = map[string]resource.Kind{
+	"targetQueue": queue, "queue": queue, "skill": skill, "languageSkill": language, "schedule": schedule, "scheduleGroup": schedulegroup,
+	"emergencyGroup": emergencygroup, "prompt": prompt,
+}
+
+// namedIn returns what a flow's text names. A text that is none names nothing: the job says what is wrong with it.
+func namedIn(spec resource.Spec) []resource.Key {
+	content, _ := spec["content"].(string)
+	var doc yaml.Node
+	if yaml.Unmarshal([]byte(content), &doc) != nil {
+		return nil
+	}
+	var out []resource.Key
+	var walk func(n *yaml.Node, depth int)
+	walk = func(n *yaml.Node, depth int) {
+		if depth > maxFlowDepth {
+			return
+		}
+		for i, c := range n.Content {
+			walk(c, depth+1)
+			if n.Kind != yaml.MappingNode || i%2 == 0 {
+				continue
+			}
+			if kind := flowNames[n.Content[i-1].Value]; kind != "" {
+				if name := below(below(c, "lit"), "name"); name != nil && name.Kind == yaml.ScalarNode && name.Value != "" {
+					out = append(out, resource.Key{Kind: kind, Name: name.Value})
+				}
+			}
+		}
+	}
+	walk(&doc, 0)
+	return out
+}
+
+// maxFlowDepth bounds how deep a flow's text is looked into.
+const maxFlowDepth = 200
+
+// below returns what stands under a key; nil where nothing does.
+func below(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
 )
 
 func TestFlowTextsDoNotRepeatTheName(t *testing.T) {
@@ -46,4 +47,33 @@ func TestTextsOfOtherFlowsAreRefused(t *testing.T) {
 	got, err := withName(same, "INBOUND_CALL", "Main")
 	require.NoError(t, err)
 	require.Equal(t, same, got)
+}
+
+func TestWhatAFlowNames(t *testing.T) {
+	t.Parallel()
+	got := namedIn(resource.Spec{"content": `inboundCall:
+  tasks:
+    - transferToAcd:
+        name: To the queue
+        targetQueue:
+          lit:
+            name: Support
+        skills:
+          - acdSkill:
+              skill: {lit: {name: Billing}}
+    - evaluateScheduleGroup:
+        scheduleGroup:
+          lit: {name: 'Hours'}
+        emergencyGroup:
+          noValue: true
+    - transferToAcd:
+        targetQueue:
+          exp: FindQueue(Flow.name)
+    - transferToFlow:
+        targetFlow: {lit: {name: Night}}
+`})
+	require.ElementsMatch(t, []resource.Key{key("queue/Support"), key("skill/Billing"), key("schedulegroup/Hours")}, got)
+	for _, text := range []string{"", "no flow", "- a\n- b\n", "a: [", "queue: {lit: {name: [a]}}"} {
+		require.Empty(t, namedIn(resource.Spec{"content": text}), text)
+	}
 }

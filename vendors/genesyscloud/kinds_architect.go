@@ -1,6 +1,9 @@
 package genesyscloud
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/driftback/driftback/vendors/resource"
 	"github.com/driftback/driftback/vendors/rest"
 )
@@ -67,7 +70,8 @@ func flowKinds(h hooks) []rest.Kind {
 				"savedVersion", "publishedVersion", "checkedInVersion",
 			),
 		),
-		Hooks: rest.Hooks{Read: h.readFlow, Create: h.createFlow, Update: h.updateFlow},
+		Names: slices.Compact(slices.Sorted(maps.Values(flowNames))),
+		Hooks: rest.Hooks{Read: h.readFlow, Create: h.createFlow, Update: h.updateFlow, Names: namedIn},
 	}, "/api/v2/flows", "PUT")
 
 	outcomes := crud(rest.Kind{

@@ -263,6 +263,7 @@ func TestDanglingReferences(t *testing.T) {
 		{"queue/Support", `{"whisperPrompt": {"$ref": "prompt/?"}, "division": {"$ref": "division/Home"}}`, "prompt/?"},
 		{"ivr/Hotline", `{"openHoursFlow": {"$ref": "flow/INBOUNDCALL/Lost"}, "division": {"$ref": "division/Home"}}`, "flow/INBOUNDCALL/Lost"},
 		{"skillgroup/Experts", `{"skillConditions": [{"routingSkillConditions": [{"routingSkill": {"$ref": "skill/Lost"}, "comparator": "GreaterThan", "proficiency": 1, "childConditions": []}], "languageSkillConditions": [], "operation": "And"}], "division": {"$ref": "division/Home"}}`, "skill/Lost"},
+		{"flow/INBOUNDCALL/Main", `{"content": "inboundCall:\n  startUpRef: here\n  tasks:\n    - transferToAcd:\n        targetQueue:\n          lit:\n            name: Lost\n", "division": {"$ref": "division/Home"}}`, "queue/Lost"},
 	} {
 		_, err := d.Apply(t.Context(), resource.Change{After: &resource.Resource{Key: key(c.key), Spec: spec(t, c.json)}})
 		require.ErrorIs(t, err, vendors.ErrInvalid)

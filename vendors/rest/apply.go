@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
@@ -102,7 +103,7 @@ func (k *kind) can(c resource.Change) bool {
 // resolvable checks that everything that the spec refers to is there, before anything is written. What is not known is
 // listed once more.
 func (d *Driver) resolvable(ctx context.Context, k *kind, spec resource.Spec) error {
-	lost := missing(spec, d.x.id)
+	lost := d.lacking(k, spec)
 	if len(lost) == 0 {
 		return nil
 	}
@@ -116,10 +117,25 @@ func (d *Driver) resolvable(ctx context.Context, k *kind, spec resource.Spec) er
 	if err := d.relist(ctx, asked); err != nil {
 		return err
 	}
-	if lost = missing(spec, d.x.id); len(lost) > 0 {
+	if lost = d.lacking(k, spec); len(lost) > 0 {
 		return errMissing(lost)
 	}
 	return nil
+}
+
+// lacking are the objects that a spec refers to and that are not known to be there, sorted.
+func (d *Driver) lacking(k *kind, spec resource.Spec) []resource.Key {
+	lost := missing(spec, d.x.id)
+	if k.Hooks.Names == nil {
+		return lost
+	}
+	for _, key := range k.Hooks.Names(spec) {
+		if !d.x.has(key) {
+			lost = append(lost, key)
+		}
+	}
+	slices.SortFunc(lost, resource.Key.Compare)
+	return slices.Compact(lost)
 }
 
 // readable returns the spec without the fields that cannot be read. It shares what it can.

@@ -69,6 +69,10 @@ func (c *checker) kind(k Kind) {
 	for _, g := range k.Gone {
 		c.require(g.Path != "" && len(g.Values)+len(g.Prefixes) > 0, "Gone matches nothing")
 	}
+	c.require((k.Hooks.Names == nil) == (len(k.Names) == 0), "Names and its hook go together")
+	for _, to := range k.Names {
+		c.require(c.kinds[to], "names a %s, which is not in the table", to)
+	}
 	paths := map[string]bool{}
 	for _, f := range k.Fields {
 		c.require(!paths[f.Path], "field %s is there twice", f.Path)

@@ -180,6 +180,11 @@ func need(p *Platform, k resource.Kind, whole bool, needed map[resource.Kind]boo
 			}
 		}
 	}
+	for _, to := range row.Names {
+		if whole && !needed[to] {
+			need(p, to, false, needed)
+		}
+	}
 	if whole && row.WhoKind != "" {
 		needed[row.WhoKind] = true
 	}
@@ -232,6 +237,9 @@ func (k *kind) tree(place map[resource.Kind]int) {
 	}
 	if k.Parent.Kind != "" {
 		k.refs[k.Parent.Kind] = true
+	}
+	for _, to := range k.Names {
+		k.refs[to] = true
 	}
 	drop := func(path string, track bool) {
 		if path == "" {

@@ -309,3 +309,14 @@ func (x *index) id(k resource.Key) (string, bool) {
 	}
 	return t.entries[is[0]].origin.ID, true
 }
+
+// has reports whether any object has the name, or one that differs from it in case only.
+func (x *index) has(k resource.Key) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	t := x.tables[k.Kind]
+	if t == nil || len(t.named(k.Name)) > 0 {
+		return t != nil
+	}
+	return slices.ContainsFunc(t.entries, func(e entry) bool { return e.live && !e.gone && strings.EqualFold(e.name, k.Name) })
+}

@@ -87,6 +87,9 @@ type Kind struct {
 	When, Who string
 	WhoKind   resource.Kind
 
+	// Names are the kinds of what Hooks.Names returns.
+	Names []resource.Kind
+
 	// Fields say what stands where in the spec. What is not declared is taken as it is.
 	Fields []Field
 	Parts  []Part
