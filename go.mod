@@ -29,6 +29,8 @@ require (
 	golang.org/x/time v0.16.0
 )
 
+require github.com/robfig/cron/v3 v3.0.1
+
 require github.com/gorilla/mux v1.8.0 // indirect
 
 require (
