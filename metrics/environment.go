@@ -112,6 +112,14 @@ func (m *Metrics) Suspended(env string, suspended bool) {
 	m.suspended.WithLabelValues(env).Set(number(suspended))
 }
 
+// Window sets whether a window of the environment is open.
+func (m *Metrics) Window(env string, open bool) {
+	if m == nil {
+		return
+	}
+	m.window.WithLabelValues(env).Set(number(open))
+}
+
 // Pending sets how many commits of the tracked branch are not deployed yet.
 func (m *Metrics) Pending(env string, commits int) {
 	if m == nil {
@@ -140,7 +148,7 @@ func (m *Metrics) Forget(env string) {
 	labels := prometheus.Labels{"environment": env}
 	for _, v := range []interface{ DeletePartialMatch(prometheus.Labels) int }{
 		m.drifted, m.oldestDrift, m.lastReconcile, m.phaseSeconds, m.reconciles, m.deployments, m.rollbacks,
-		m.pulls, m.conflicts, m.held, m.fights, m.operational, m.suspended, m.pending, m.applied,
+		m.pulls, m.conflicts, m.held, m.fights, m.operational, m.suspended, m.window, m.pending, m.applied,
 	} {
 		v.DeletePartialMatch(labels)
 	}

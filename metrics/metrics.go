@@ -35,6 +35,7 @@ type Metrics struct {
 	webhooks       *prometheus.CounterVec
 	operational    *prometheus.GaugeVec
 	suspended      *prometheus.GaugeVec
+	window         *prometheus.GaugeVec
 	pending        *prometheus.GaugeVec
 	applied        *prometheus.GaugeVec
 	reloadGood     prometheus.Gauge
@@ -64,6 +65,7 @@ func New(reg prometheus.Registerer) *Metrics {
 		githubLeft:     f.gauges("github_rate_limit_remaining", "Requests that GitHub still takes until the quota is renewed.", "resource"),
 		webhooks:       f.counters("webhook_deliveries_total", "Webhook deliveries by what became of them.", "event", "result"),
 		suspended:      f.gauges("suspended", "1 while the environment is suspended.", env),
+		window:         f.gauges("window_open", "1 while a window of the environment is open, of those that have any.", env),
 		pending:        f.gauges("pending_commits", "Commits of the tracked branch that are not deployed yet.", env),
 		applied:        f.gauges("applied_commit_info", "The commit that was last brought into agreement, as a label.", env, "commit"),
 		reloadGood:     f.gauge("config_last_reload_successful", "1 if the configuration file in use is the one on disk."),

@@ -32,6 +32,7 @@ func everything(m *metrics.Metrics, env string) {
 	m.Fights(env, 1)
 	m.Operational(env, map[string]int{"campaign": 1})
 	m.Suspended(env, true)
+	m.Window(env, true)
 	m.Pending(env, 4)
 	m.Applied(env, "0123abcd")
 	m.Request("directory", "observe", "ok")

@@ -372,7 +372,7 @@ func (p *pass) resultOf(t told, d Decision) (report.Result, bool) {
 		case held[k].Reason != "":
 			why[held[k].Reason]++
 			r.Names = append(r.Names, k)
-			if held[k].Gate == GateGuard || held[k].Gate == GateProtected {
+			if held[k].Gate == GateGuard || held[k].Gate == GateProtected || held[k].Gate == GateWindow {
 				r.Plan = p.lastOverride()
 			}
 		case it.Verdict == Deploy, it.Verdict == Merge:

@@ -92,6 +92,10 @@ func (p *pass) gate(d Decision) (gated, error) {
 		}
 		ordered = plan.Plan{}
 	}
+	if p.report.Window = p.window(); len(ordered.Steps) > 0 && p.report.Window.closed() && !p.overridden(p.report.PlanID) {
+		p.outsideWindows(ordered)
+		ordered = plan.Plan{}
+	}
 	return p.gateProtected(gated{ordered}, free, protected)
 }
 
@@ -106,7 +110,7 @@ func (p *pass) gateProtected(g gated, free, protected []Item) (gated, error) {
 		return gated{}, err
 	}
 	id := planID(alone)
-	if p.overridden(id) && (len(g.plan.Steps) > 0 || len(free) == 0) {
+	if p.overridden(id) && (len(g.plan.Steps) > 0 || len(free) == 0) { // also outside the windows: somebody named these very changes
 		g.plan, _, err = p.order(append(slices.Clone(free), protected...), p.hold)
 		return g, err
 	}

@@ -18,6 +18,7 @@ const (
 	GateBroken    Gate = "broken"    // a file of the kind cannot be read, so that nothing of it is deleted
 	GateFailed    Gate = "failed"    // it failed before, or belongs to what did
 	GateGuard     Gate = "guard"     // the plan is too large to go unseen
+	GateWindow    Gate = "window"    // no window of the environment is open
 	GateFight     Gate = "fight"     // somebody else keeps changing it back
 	GateSecret    Gate = "secret"    // it would overwrite a secret that may be another one by now
 	GateWait      Gate = "wait"      // somebody said so on the pull request that it came in by
@@ -155,7 +156,7 @@ func (r Report) HeldBy() map[Gate]int {
 func (p *pass) heldForPeople() map[resource.Key]string {
 	out := map[resource.Key]string{}
 	for _, t := range p.report.Held {
-		if _, told := out[t.Key]; !told && t.Gate != GateMode && t.Gate != GateImport {
+		if _, told := out[t.Key]; !told && t.Gate != GateMode && t.Gate != GateImport && t.Gate != GateWindow {
 			out[t.Key] = t.Reason
 		}
 	}

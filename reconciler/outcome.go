@@ -39,6 +39,8 @@ type Report struct {
 	Pulls       []forge.Pull `json:"pulls,omitempty"` // open ones of ours
 	Halt        *Halt        `json:"halt,omitempty"`
 	Suspended   bool         `json:"suspended,omitempty"`
+	// Window is the state of the environment's windows; nil where it has none.
+	Window *WindowState `json:"window,omitempty"`
 	// OldestDrift is when the oldest of the drifted values appeared; zero when nothing drifted.
 	OldestDrift time.Time `json:"oldestDrift,omitzero"`
 	// Again asks for another pass so much later than now; zero asks for none before the next regular one.

@@ -114,6 +114,7 @@ func (p *pass) asIf(want treeAt) *pass {
 		Environment: p.Environment, r: p.r, log: slog.New(slog.DiscardHandler), kinds: p.kinds, schemas: p.schemas, raw: p.raw, refs: p.refs,
 		want: want, base: p.base, live: p.live, state: p.environment.state, numbers: map[gitstore.ID]int{},
 	}
+	e.Windows = nil // when it is merged is not known: the plan names the windows
 	return &pass{
 		environment: e, store: p.store, start: p.start, dry: true, git: maps.Clone(p.git), head: want.commit, st: p.st.clone(),
 		rules: p.rules, baseUp: maps.Clone(p.baseUp), seen: p.seen, withheld: p.withheld,
@@ -280,8 +281,11 @@ func annotation(pr files.Problem, why string) forge.Annotation {
 	return forge.Annotation{Path: pr.Path, Line: max(1, pr.Line), EndLine: max(1, pr.Line), Level: "failure", Message: why}
 }
 
-// notes are remarks on files of which the edit does not simply arrive.
+// notes are remarks on files of which the edit does not simply arrive, and on when it does.
 func (p *pass) notes(v *preview) {
+	if len(p.Windows) > 0 && len(v.merged.report.Plan.Steps) > 0 {
+		v.text.Notes = append(v.text.Notes, "Deployed within windows only: "+p.Windows.String()+".")
+	}
 	for _, f := range slices.Sorted(maps.Keys(v.paths)) {
 		if f == path.Join(p.Path, rulesFile) {
 			v.text.Notes = append(v.text.Notes, "This changes "+rulesFile+", and the plan goes by the rules as they are now.")

@@ -17,6 +17,7 @@ import (
 	"github.com/driftback/driftback/reconciler/credential"
 	"github.com/driftback/driftback/reconciler/files"
 	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/reconciler/window"
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
 )
@@ -52,6 +53,8 @@ type Environment struct {
 	Branch   string        // tracked branch; default main
 	Path     string        // folder of the repository that holds environments/ and shared/; default its root
 	Guard    plan.Limits   // zero: 10 deletions, 20 % changes
+	// Windows are when it may be deployed to; none: always.
+	Windows window.Windows
 	// OnClose "revert" lets closing a drift pull request deploy Git's value again; default silences.
 	OnClose string
 	// MergeText lets texts that were merged line by line be deployed where the activation checks them.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -258,7 +257,5 @@ func (p *pass) wakeForOverride() {
 	if o == nil || !p.start.Before(o.After) {
 		return
 	}
-	if d := o.After.Sub(p.r.c.Clock.Now()); p.report.Again == 0 || d < p.report.Again {
-		p.report.Again = max(d, time.Millisecond)
-	}
+	p.wakeAt(o.After)
 }

@@ -77,6 +77,7 @@ type environment struct {
 	Attribution string                  `yaml:"attribution,omitempty" jsonschema:"enum=name,enum=login,enum=none,default=name" jsonschema_description:"What of a person is written to Git."`
 	Kinds       kindsConfig             `yaml:"kinds,omitempty" jsonschema_description:"Which kinds are managed (default all)."`
 	Guard       guardConfig             `yaml:"guard,omitempty" jsonschema_description:"When a plan is so large that people must look first."`
+	Windows     []windowConfig          `yaml:"windows,omitempty" jsonschema_description:"When the environment may be deployed to (default always)."`
 	Rollback    rollbackConfig          `yaml:"rollback,omitempty" jsonschema_description:"What becomes of commits that could not be deployed."`
 	Pulls       pullsConfig             `yaml:"pulls,omitempty" jsonschema_description:"What pull requests are told, and who may ask for what in their comments."`
 	OnClose     string                  `yaml:"onClose,omitempty" jsonschema:"enum=silence,enum=revert,default=silence" jsonschema_description:"What closing a drift pull request means."`
@@ -95,6 +96,12 @@ type kindsConfig struct {
 type rollbackConfig struct {
 	Auto *bool `yaml:"auto,omitempty" jsonschema:"default=true" jsonschema_description:"Whether the revert of commits that could not be deployed is proposed as a pull request."`
 	Push bool  `yaml:"push,omitempty" jsonschema:"default=false" jsonschema_description:"Whether such a revert, and one asked for with driftback rollback, is pushed at once, where it concerns this environment alone and the branch is not protected; else it is a pull request."`
+}
+
+type windowConfig struct {
+	Allow    string   `yaml:"allow" jsonschema_description:"When it opens: minute, hour, day of the month, month and day of the week, as in crontab."`
+	For      duration `yaml:"for" jsonschema_description:"How long it stays open, of 1m to 168h."`
+	TimeZone string   `yaml:"timeZone,omitempty" jsonschema:"default=UTC" jsonschema_description:"Whose clocks are meant, such as Europe/Zurich."`
 }
 
 type guardConfig struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/driftback/driftback/reconciler/credential"
+	"github.com/driftback/driftback/reconciler/window"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -132,6 +133,11 @@ func (k *checker) environment(name string, e environment, github bool) {
 	}
 	if every := time.Duration(e.Every); every < time.Second || every > 24*time.Hour {
 		k.wrong(at+"every", "%s: want between 1s and 24h", every)
+	}
+	for i, w := range e.Windows {
+		if _, err := window.Parse(w.Allow, time.Duration(w.For), w.TimeZone); err != nil {
+			k.wrong(fmt.Sprintf("%swindows[%d]", at, i), "%v", err)
+		}
 	}
 	for _, x := range e.Allow {
 		if err := (credential.Allow{credential.Exception(x)}).Validate(); err != nil {

@@ -80,6 +80,8 @@ func TestBrokenConfigs(t *testing.T) {
 		{"share", env + "guard: {changes: 20}\n", []string{`guard changes "20": want a percentage such as 20%`}},
 		{"share above all", env + "guard: {changes: 101%}\n", []string{`guard changes "101%"`}},
 		{"negative guard", env + "guard: {deletes: -1}\n", []string{`guard deletes "-1": want a number`}},
+		{"windows", env + "windows: [{allow: \"0 22 * * 1-5\", for: 6h}, {allow: \"0 25 * * *\", for: 6h}]\n", []string{"windows[1]: \"0 25 * * *\": end of range (25)"}},
+		{"zone of a window", env + "windows: [{allow: \"0 22 * * *\", for: 6h, timeZone: Mars}]\n", []string{"time zone \"Mars\": want a name such as Europe/Zurich"}},
 		{"empty guard", env + "guard: {deletes: ''}\n", []string{"driftback.yaml:8:", "want a value"}},
 		{"a command that is none", env + "pulls: {commands: {aply: [sre]}}\n", []string{`pulls.commands: no command is called "aply"`, "apply"}},
 		{"closing", env + "onClose: delete\n", []string{`onClose: "delete": want silence, revert`}},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -145,6 +146,28 @@ func TestGitHubDeveloperRebases(t *testing.T) {
 	require.Contains(t, h.remarks(number), "2 objects deployed and verified")
 	h.still()
 	h.fsck()
+}
+
+// Outside the windows of an environment what is merged waits, and GitHub is told; a comment lets it go.
+func TestGitHubWindows(t *testing.T) {
+	t.Parallel()
+	h := begun(t, githubtest.Options{}, map[string]string{"web.yml": "port: 80\n"})
+	hour := time.Now().UTC().Add(12 * time.Hour).Hour()
+	h.configured("    mode: sync\n", fmt.Sprintf("    mode: sync\n    windows: [{allow: \"0 %d * * *\", for: 1h}]\n", hour))
+	number, head := h.propose("topic", map[string]string{"web.yml": "port: 8080\n"})
+	h.pass()
+	require.Contains(t, h.remarks(number), fmt.Sprintf("Deployed within windows only: 0 %d * * * for 1h (UTC).", hour))
+	require.Equal(t, "success", h.checks(head)["driftback/plan (prod)"])
+	h.mergeBy(number, "squash")
+	h.goes()
+	require.Equal(t, "port: 80\n", h.read(h.liveFile("web.yml")))
+	require.Contains(t, h.remarks(number), "outside the deployment windows; the next one opens on ")
+	require.Equal(t, "queued", h.deployed()[0])
+	h.stays()
+	require.Contains(t, h.ask(number, "/apply"), "may pass in `prod`, once.")
+	require.Equal(t, "port: 8080\n", h.read(h.liveFile("web.yml")))
+	require.Contains(t, h.remarks(number), "### Deployed to `prod`")
+	h.still()
 }
 
 // A rollback to where nothing changed since is told, and proposes nothing.

@@ -45,6 +45,9 @@ func observeReport(m *metrics.Metrics, r reconciler.Report) {
 		m.Fights(env, r.Fights)
 	}
 	m.Suspended(env, r.Suspended)
+	if r.Window != nil {
+		m.Window(env, r.Window.Open)
+	}
 	m.Applied(env, r.Commit)
 	pulls := map[string]int{}
 	for _, p := range r.Pulls {

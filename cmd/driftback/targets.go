@@ -14,6 +14,7 @@ import (
 	"github.com/driftback/driftback/metrics"
 	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/reconciler/credential"
+	"github.com/driftback/driftback/reconciler/window"
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/all"
 )
@@ -172,6 +173,7 @@ func (e environment) reconciled(name string, p *platform, settled bool) reconcil
 		Branch:       e.Branch,
 		Path:         e.Path,
 		Guard:        e.limits(),
+		Windows:      e.windows(),
 		OnClose:      strings.TrimPrefix(e.OnClose, "silence"),
 		MergeText:    e.Merge != "ask",
 		Attribution:  e.Attribution,
@@ -180,6 +182,15 @@ func (e environment) reconciled(name string, p *platform, settled bool) reconcil
 		Allow:        e.allow(),
 		AwaitSettled: settled,
 	}
+}
+
+func (e environment) windows() (out window.Windows) {
+	for _, c := range e.Windows {
+		if w, err := window.Parse(c.Allow, time.Duration(c.For), c.TimeZone); err == nil { // checked when the file was read
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 func (e environment) allow() credential.Allow {

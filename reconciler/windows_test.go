@@ -1,0 +1,131 @@
+package reconciler_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/reconciler/window"
+	"github.com/driftback/driftback/vendors/mem"
+)
+
+// nightly lets the environment be deployed to from 22:00 to 04:00 of UTC on weekdays. The tests begin on a Monday at 09:00.
+func (l *loop) nightly() {
+	l.Helper()
+	w, err := window.Parse("0 22 * * 1-5", 6*time.Hour, "")
+	require.NoError(l, err)
+	l.env.Windows = window.Windows{w}
+	l.restart()
+}
+
+var night = time.Date(2026, 5, 4, 22, 0, 0, 0, time.UTC)
+
+// What is merged outside the windows is held until the next one opens, and its pull request says until when; in the window it is
+// deployed, and drift is told at any time.
+func TestWindows(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.nightly()
+	pull := l.develop("topic", map[string]string{"Q": "a=2"})
+	l.pass()
+	require.Contains(t, l.said(pull.Number)["plan/prod"], "`Deployed within windows only: 0 22 * * 1-5 for 6h (UTC).`")
+	require.Contains(t, l.said(pull.Number)["plan/prod"], "Merging this would deploy 1 object: 1 changed.")
+	require.Equal(t, "success", l.checks(pull.HeadID)[planCheck])
+	l.quiet()
+	l.mergePull(pull.Number)
+	l.pass()
+	l.live("Q", "a=1")
+	require.Equal(t, map[reconciler.Gate]int{reconciler.GateWindow: 1}, l.last.HeldBy())
+	require.Equal(t, &reconciler.WindowState{Change: night}, l.last.Window)
+	require.Equal(t, night.Sub(l.now), l.last.Again, "it looks again when the window opens")
+	told := l.said(pull.Number)["result/prod"]
+	require.Contains(t, told, "### Waiting to be deployed to `prod`")
+	require.Contains(t, told, "outside the deployment windows; the next one opens on 2026-05-04 22:00 UTC")
+	require.Contains(t, told, "`/apply prod` lets exactly this plan pass")
+	require.Equal(t, []string{"queued"}, l.deployments())
+	l.quiet()
+
+	l.hand("R", "a=7")
+	l.pass()
+	require.Contains(t, l.drift().Body, "queue/R")
+	require.NotContains(t, l.drift().Body, "22:00")
+
+	l.now = night.Add(-2 * time.Minute)
+	l.pass()
+	l.live("Q", "a=1")
+	l.now = night
+	l.pass()
+	l.live("Q", "a=2")
+	require.Equal(t, &reconciler.WindowState{Open: true, Change: night.Add(6 * time.Hour)}, l.last.Window)
+	require.Contains(t, l.said(pull.Number)["result/prod"], "### Deployed to `prod`")
+	require.Equal(t, []string{"inactive", "success"}, l.deployments())
+	l.quiet()
+
+	// One path to production: what people put back waits like what they merge.
+	l.now = night.Add(6 * time.Hour)
+	l.ask(reconciler.DoRevert, "R")
+	l.pass()
+	l.live("R", "a=7")
+	l.now = night.Add(24 * time.Hour)
+	l.pass()
+	l.live("R", "a=1")
+	l.quiet()
+}
+
+// A comment lets a plan that waits for a window go now, or at a time; the next one waits again.
+func TestApplyOutsideWindows(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+	l.nightly()
+	pull := l.develop("topic", map[string]string{"Q": "a=2"})
+	l.pass()
+	l.mergePull(pull.Number)
+	l.pass()
+	l.comment(pull.Number, "/apply")
+	l.pass()
+	l.live("Q", "a=2")
+	require.Contains(t, l.said(pull.Number)["result/prod"], "### Deployed to `prod`")
+	l.quiet()
+
+	next := l.develop("next", map[string]string{"R": "a=3"})
+	l.pass()
+	l.mergePull(next.Number)
+	l.pass()
+	l.live("R", "a=1")
+	l.comment(next.Number, "/apply at 18:00")
+	l.pass()
+	require.Contains(t, l.answer(next.Number), "It waits until 2026-05-04 18:00 UTC")
+	l.live("R", "a=1")
+	six := time.Date(2026, 5, 4, 18, 0, 0, 0, time.UTC)
+	require.Equal(t, six.Sub(l.now), l.last.Again)
+	l.now = six.Add(-2 * time.Minute)
+	l.pass()
+	l.live("R", "a=1")
+	l.now = six
+	l.pass()
+	l.live("R", "a=3")
+	l.quiet()
+}
+
+// What fails in a window is undone at once; what puts it right waits for the next.
+func TestFailureInAWindow(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.refuse(false)
+	l.nightly()
+	l.now = night.Add(6*time.Hour - 2*time.Minute)
+	l.commit(map[string]string{"Q": "a=bad"})
+	l.pass()
+	l.live("Q", "a=1")
+	require.Len(t, l.last.Deployments, 1)
+	require.True(t, l.last.Deployments[0].Undone)
+	l.now = night.Add(7 * time.Hour)
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.live("Q", "a=1")
+	l.now = night.Add(24 * time.Hour)
+	l.pass()
+	l.live("Q", "a=2")
+}
