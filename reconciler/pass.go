@@ -284,15 +284,21 @@ const rulesFile = "driftback.rules.yaml"
 
 // loadRules reads it. Operational fields are left alone with and without one.
 func (p *pass) loadRules() error {
-	p.rules = rules.Rules{}.WithSchemas(p.schemas).WithOperational(p.kinds)
+	var err error
+	if p.rules, err = (rules.Rules{}).WithSchemas(p.schemas).WithOperational(p.kinds); err != nil {
+		return err
+	}
 	f, ok, err := p.store.File(p.head, path.Join(p.Path, rulesFile))
 	if err != nil || !ok {
 		return err
 	}
 	b, err := p.store.Blob(f.ID, 1<<20)
+	var found rules.Rules
 	if err == nil {
-		p.rules, err = rules.Parse(b)
-		p.rules = p.rules.WithSchemas(p.schemas).WithOperational(p.kinds)
+		found, err = rules.Parse(b)
+	}
+	if err == nil {
+		p.rules, err = found.WithSchemas(p.schemas).WithOperational(p.kinds)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", rulesFile, err)

@@ -87,6 +87,7 @@ func TestCampaignsRunAsPeopleStartThem(t *testing.T) {
 	require.Contains(t, out, "no drift")
 	require.Contains(t, out, "operational campaign/Spring: campaignStatus: off → on\n")
 	require.Contains(t, driftback("plan", "prod"), "operational campaign/Spring: campaignStatus: off → on\n")
+	require.Contains(t, driftback("diff", "git:prod", "live:prod"), "campaignStatus: operational, observed and not deployed", "and the exit code is that of no difference")
 
 	edit(file, "priority: 3", "priority: 4")
 	require.Contains(t, driftback("run", "--once"), "deployed 1 change")
@@ -99,4 +100,16 @@ func TestCampaignsRunAsPeopleStartThem(t *testing.T) {
 	edit(file, "campaignStatus: \"on\"", "campaignStatus: \"off\"")
 	require.Contains(t, driftback("run", "--once"), "deployed 1 change")
 	is("off", "4")
+
+	// What is no operational field cannot be managed as one: the rules say where.
+	wrong := "manage:\n  - kinds: [campaign]\n    fields: [priority]\n"
+	edit("driftback.rules.yaml", "manage:\n  - kinds: [campaign]\n", wrong)
+	clone := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(clone, "driftback.rules.yaml"), []byte(wrong), 0o600))
+	for _, args := range [][]string{{"run", "--once"}, {"validate", clone}} {
+		var out bytes.Buffer
+		require.NotEqual(t, exitDone, run(t.Context(), append([]string{"-c", at("driftback.yaml")}, args...), &out, &out))
+		require.Contains(t, out.String(), `driftback.rules.yaml:`)
+		require.Contains(t, out.String(), `3:14: field "priority" is not operational (of campaign)`)
+	}
 }

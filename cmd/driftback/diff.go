@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/driftback/driftback/reconciler/credential"
+	"github.com/driftback/driftback/reconciler/diff"
 	"github.com/driftback/driftback/reconciler/files"
 	"github.com/driftback/driftback/reconciler/report"
+	"github.com/driftback/driftback/reconciler/rules"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -18,7 +22,8 @@ func (c *cli) diffCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "diff A B",
 		Short: "Compare two states, field by field",
-		Long: `Compare two states, field by field; the exit code is 2 if they differ. A state is one of
+		Long: `Compare two states, field by field; the exit code is 2 if they differ. Between Git and a platform, differences in
+operational fields alone are shown with a remark, and are none. A state is one of
 
   live:ENVIRONMENT            what the platform has now
   live:ENVIRONMENT@TIME       what it had then, as recorded: 2026-03-01, 2026-03-01T12:00
@@ -72,13 +77,75 @@ func (c *cli) diff(ctx context.Context, from, to string) (err error) {
 			return err
 		}
 	}
+	differ := len(objects) > 0
+	if names[0].side != names[1].side {
+		if differ, err = w.markOperational(objects, names[1].env, targets[names[1].env]); err != nil {
+			return err
+		}
+	}
 	if err := c.differences(objects, map[string]any{"from": from, "to": to}, nil); err != nil {
 		return err
 	}
-	if len(objects) > 0 {
+	if differ {
 		return errDifferent
 	}
 	return nil
+}
+
+// markOperational notes of objects that differ in operational fields that they are observed in those, and not deployed, as the
+// rules on the tracked branch have it. It reports whether any differs in something else.
+func (w *workspace) markOperational(objects []report.Object, env string, t *platform) (others bool, err error) {
+	e, err := w.config.environment(env)
+	if err != nil {
+		return false, err
+	}
+	r, err := w.contentRules(e, t.Kinds())
+	if err != nil {
+		return false, err
+	}
+	for i := range objects {
+		o := &objects[i]
+		if o.Change.Before == nil || o.Change.After == nil {
+			others = true
+			continue
+		}
+		before, after := o.Change.Before.Spec, o.Change.After.Spec
+		observed := diff.Fields(o.Schema, before, r.Observed(o.Key(), before, after))
+		if len(observed) == 0 {
+			others = true
+			continue
+		}
+		var names []string
+		for _, f := range observed {
+			names = append(names, f.Path.String())
+		}
+		o.Note = strings.Join(names, ", ") + ": operational, observed and not deployed"
+		others = others || len(o.Fields()) > len(observed)
+	}
+	return others, nil
+}
+
+// contentRules are the rules of the tracked branch.
+func (w *workspace) contentRules(e environment, kinds []resource.KindInfo) (rules.Rules, error) {
+	schemas := map[resource.Kind]*resource.Schema{}
+	for _, k := range kinds {
+		schemas[k.Kind] = k.Schema()
+	}
+	var found rules.Rules
+	f, ok, err := w.store.File(w.store.Refs()["refs/heads/"+e.Branch], path.Join(e.Path, rulesFile))
+	if err == nil && ok {
+		var b []byte
+		if b, err = w.store.Blob(f.ID, rules.MaxSize+1); err == nil {
+			found, err = rules.Parse(b)
+		}
+	}
+	if err == nil {
+		found, err = found.WithSchemas(schemas).WithOperational(kinds)
+	}
+	if err != nil {
+		return rules.Rules{}, fmt.Errorf("%s: %w", rulesFile, err)
+	}
+	return found, nil
 }
 
 // compare lists the objects that differ, in key order. An object that one side

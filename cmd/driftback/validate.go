@@ -50,10 +50,15 @@ func (c *cli) validate(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	problems := clone.rules()
+	var problems []reconciler.Trouble
 	objects := 0
 	for _, name := range sortedKeys(w.config.Environments) {
-		tree, err := w.cloneTree(clone, name)
+		kinds, err := w.describe(name)
+		if err != nil {
+			return err
+		}
+		problems = append(problems, clone.rules(kinds)...)
+		tree, err := w.config.Environments[name].layout(name, kinds).Load(clone.files, clone.read, files.NewCache())
 		if err != nil {
 			return err
 		}
@@ -67,7 +72,12 @@ func (c *cli) validate(dir string) (err error) {
 		}
 		problems = append(problems, found...)
 	}
-	problems = slices.CompactFunc(problems, func(a, b reconciler.Trouble) bool { return a == b })
+	seen := map[reconciler.Trouble]bool{} // what concerns several environments is told once
+	problems = slices.DeleteFunc(problems, func(p reconciler.Trouble) bool {
+		again := seen[p]
+		seen[p] = true
+		return again
+	})
 	if err := c.print(result{
 		value: map[string]any{"objects": objects, "problems": append([]reconciler.Trouble{}, problems...)},
 		text: func(out io.Writer) {
@@ -87,8 +97,8 @@ func (c *cli) validate(dir string) (err error) {
 	return nil
 }
 
-// cloneTree reads one environment from a clone.
-func (w *workspace) cloneTree(c *clone, env string) (*files.Tree, error) {
+// describe returns the kinds of an environment, and asks no platform.
+func (w *workspace) describe(env string) ([]resource.KindInfo, error) {
 	e := w.config.Environments[env]
 	kinds, err := all.Kinds()[e.Vendor](func(v any) error {
 		// Nobody is signed in to: no secret is looked up.
@@ -101,7 +111,7 @@ func (w *workspace) cloneTree(c *clone, env string) (*files.Tree, error) {
 		return nil, fmt.Errorf("environment %s: %w", env, err)
 	}
 	kinds, _ = e.Kinds.narrow(kinds)
-	return e.layout(env, kinds).Load(c.files, c.read, files.NewCache())
+	return kinds, nil
 }
 
 // credentials finds what would be withheld if a person had typed it on the platform.
@@ -191,14 +201,18 @@ func (c *clone) read(id [20]byte, limit int64) ([]byte, error) {
 // rulesFile holds the content rules that reviewers own.
 const rulesFile = "driftback.rules.yaml"
 
-// rules checks the rules file, if there is one.
-func (c *clone) rules() []reconciler.Trouble {
+// rules checks the rules file, if there is one, for an environment with the kinds.
+func (c *clone) rules(kinds []resource.KindInfo) []reconciler.Trouble {
 	src, err := os.ReadFile(filepath.Join(c.dir, rulesFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	var r rules.Rules
 	if err == nil {
-		_, err = rules.Parse(src)
+		r, err = rules.Parse(src)
+	}
+	if err == nil {
+		_, err = r.WithOperational(kinds)
 	}
 	if err == nil {
 		return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/driftback/driftback/reconciler/rules"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -29,7 +30,7 @@ func TestOperationalFields(t *testing.T) {
 			`{"a":1,"open":true,"s":{"x":2,"y":1},"m":[{"u":"A","on":2},{"u":"C","on":1}]}`,
 		},
 		"below a managed one": {
-			`manage: [{objects: ["queue/S*"], fields: [s, m, ope]}]`, `{"a":1,"s":{"x":1,"y":1},"m":[{"u":"A","on":1},{"u":"C","on":1}]}`,
+			`manage: [{objects: ["queue/S*"], fields: [s, m]}]`, `{"a":1,"s":{"x":1,"y":1},"m":[{"u":"A","on":1},{"u":"C","on":1}]}`,
 			`{"a":1,"open":false,"s":{"x":1,"y":1},"m":[{"u":"A","on":1},{"u":"C","on":1}]}`, `{"a":1,"s":{"x":1,"y":1},"m":[{"u":"A","on":1},{"u":"C","on":1}]}`,
 			`{"a":1,"open":false,"s":{"x":1,"y":1},"m":[{"u":"A","on":1},{"u":"C","on":1}]}`,
 		},
@@ -49,7 +50,8 @@ func TestOperationalFields(t *testing.T) {
 			`{"a":1,"open":false,"s":{"x":2,"y":1},"m":[{"u":"A","on":2},{"u":"C","on":1}]}`,
 		},
 	} {
-		r := parse(t, c.rules).WithSchemas(schemas).WithOperational(kinds)
+		r, err := parse(t, c.rules).WithSchemas(schemas).WithOperational(kinds)
+		require.NoError(t, err, name)
 		before := want.Clone()
 		require.Equal(t, spec(t, c.stripped), r.Strip(support, want), name)
 		require.Equal(t, spec(t, c.restored), r.Restore(support, want, live), name)
@@ -59,7 +61,8 @@ func TestOperationalFields(t *testing.T) {
 		require.Equal(t, r.Strip(support, want), r.Strip(support, r.Restore(support, want, live)), name)
 		require.Equal(t, before, want, name)
 	}
-	r := parse(t, "").WithOperational(kinds)
+	r, err := parse(t, "").WithOperational(kinds)
+	require.NoError(t, err)
 	require.True(t, r.Empty(), "of the file")
 	require.False(t, parse(t, `manage: [{objects: ["**"]}]`).Empty())
 	skill := resource.Key{Kind: "skill", Name: "A"}
@@ -67,7 +70,49 @@ func TestOperationalFields(t *testing.T) {
 	require.Equal(t, live, r.Strip(skill, live))
 	require.Nil(t, r.Restore(support, nil, live))
 	require.Equal(t, want, r.Observed(support, want, nil))
-	whole := parse(t, `ignore: [{kinds: [queue]}]`).WithOperational(kinds)
+	whole, err := parse(t, `ignore: [{kinds: [queue]}]`).WithOperational(kinds)
+	require.NoError(t, err)
 	require.Equal(t, live, whole.Restore(support, want, live))
 	require.Equal(t, want, whole.Observed(support, want, live))
+}
+
+// What is listed under manage and is not operational is an error that says where it stands; what belongs to other environments is none.
+func TestManagedFieldsAreOperational(t *testing.T) {
+	t.Parallel()
+	kinds := []resource.KindInfo{
+		{Kind: "queue", Fields: []resource.Field{{Path: "open", Operational: true}, {Path: "members[].on", Operational: true}, {Path: "a"}}},
+		{Kind: "skill"},
+	}
+	for text, want := range map[string]string{
+		"manage:\n  - kinds: [queue]\n    fields: [open, a]":          `3:20: field "a" is not operational (of queue)`,
+		"manage:\n  - kinds: [queue]\n    fields: [ope]":              `3:14: field "ope" is not operational`,
+		"manage:\n  - kinds: [skill]\n    fields: [open]":             `3:14: field "open" is not operational (of skill)`,
+		"manage:\n  - objects: ['s*/**']\n    fields: [open]":         `3:14: field "open" is not operational (of skill)`,
+		"manage:\n  - objects: ['**']\n    fields: [x]":               `3:14: field "x" is not operational (of queue, skill)`,
+		"manage:\n  - kinds: [queue]\n    fields: ['members[].on.x']": `3:14: field "members[].on.x" is not operational`,
+		"manage:\n  - kinds: [queue, skill]\n    fields: [open]":      "",
+		"manage:\n  - objects: ['**']\n    fields: [members]":         "",
+		"manage:\n  - kinds: [campaign]\n    fields: [x]":             "",
+		"manage:\n  - objects: ['camp*/x']\n    fields: [x]":          "",
+		"manage:\n  - kinds: [skill]":                                 "",
+	} {
+		_, err := parse(t, text).WithOperational(kinds)
+		if want == "" {
+			require.NoError(t, err, text)
+			continue
+		}
+		require.ErrorContains(t, err, want, text)
+		var e *rules.Error
+		require.ErrorAs(t, err, &e)
+	}
+}
+
+// A descriptor with a path that cannot be is an error that names it, and takes the others' rules from nobody.
+func TestOperationalPathsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"", "a..b", "a[0]", "tags[]", "[]"} {
+		r, err := parse(t, "").WithOperational([]resource.KindInfo{{Kind: "queue", Fields: []resource.Field{{Path: path, Operational: true}, {Path: "open", Operational: true}}}})
+		require.ErrorContains(t, err, "descriptor of queue: operational ", path)
+		require.Equal(t, resource.Spec{"b": "1"}, r.Strip(support, resource.Spec{"open": true, "b": "1"}))
+	}
 }

@@ -103,7 +103,7 @@ func (f file) compile() (Rules, error) {
 			if i.fields == nil {
 				i.fields = &fields{}
 			}
-			if err := i.fields.add(string(p)); err != nil {
+			if err := i.fields.add(p.path); err != nil {
 				return Rules{}, at(e.at, err.Error())
 			}
 		}
@@ -116,7 +116,7 @@ func (f file) compile() (Rules, error) {
 		}
 		m := manage{ignore: i}
 		for _, p := range e.Fields {
-			m.paths = append(m.paths, string(p))
+			m.paths = append(m.paths, managed(p))
 		}
 		r.manage = append(r.manage, m)
 	}
@@ -166,7 +166,7 @@ func (e *entry) UnmarshalYAML(n ast.Node) error {
 type (
 	glob  string
 	kind  string
-	field string
+	field managed
 )
 
 // UnmarshalYAML reads a glob over keys.
@@ -204,7 +204,7 @@ func (f *field) UnmarshalYAML(n ast.Node) error {
 	if err := (&fields{}).add(s); err != nil {
 		return at(n.GetToken(), err.Error())
 	}
-	*f = field(s)
+	*f = field{s, n.GetToken()}
 	return nil
 }
 

@@ -42,7 +42,7 @@ func users(h hooks) rest.Kind {
 	k := versioned(crud(rest.Kind{
 		Kind: user, OptIn: true, Gone: deleted,
 		Listings: []rest.Listing{{Path: "/api/v2/users", Query: map[string]string{"state": "any"}}},
-		Name:     rest.Name{Fields: []string{"email"}, Fold: true},
+		Name:     rest.Name{Fields: []string{"email"}},
 		Fields: all(
 			with(ref("division", division), func(f *rest.Field) {
 				f.Create, f.Update, f.Immutable = rest.Sent{As: "divisionId", Form: rest.ID}, rest.Sent{Omit: true}, true

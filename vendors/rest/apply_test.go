@@ -90,6 +90,23 @@ func TestLostCreationIsAdopted(t *testing.T) {
 	require.Equal(t, 2, s.requests["POST /skills"])
 }
 
+// A creation that is answered with a time-out, though it was carried out, is neither a conflict nor made twice.
+func TestTimedOutCreationIsAdopted(t *testing.T) {
+	s, _, d := world(t, Options{})
+	once := true
+	s.fault = func(r *http.Request, after bool) (int, http.Header) {
+		if after && r.Method == "POST" && once {
+			once = false
+			return 408, nil
+		}
+		return 0, nil
+	}
+	got, err := apply(t, d, nil, thing("skill", "new", resource.Spec{"level": number(1)}))
+	require.NoError(t, err)
+	require.NotEmpty(t, got.Origin.ID)
+	require.Equal(t, 1, s.requests["POST /skills"])
+}
+
 // Whoever waits for what came of a creation, and loses the claim meanwhile, writes nothing more.
 func TestLostCreationUnderALostClaim(t *testing.T) {
 	s, _, d := world(t, Options{})

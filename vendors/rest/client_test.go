@@ -142,6 +142,7 @@ func TestRepeats(t *testing.T) {
 		"refused for its value":   {Request{Method: "PUT", Repeat: true}, []int{400}, 1, vendors.ErrInvalid},
 		"stale":                   {Request{Method: "PUT", Repeat: true}, []int{409}, 1, vendors.ErrConflict},
 		"stale, says a time-out":  {Request{Method: "PUT", Repeat: true}, []int{408}, 1, vendors.ErrConflict},
+		"timed out and repeated":  {Request{Method: "POST", Repeat: true}, []int{408, 200}, 2, nil},
 		"gone":                    {Request{}, []int{410}, 1, ErrMissing},
 		"timed out is not there":  {Request{}, []int{408}, 1, ErrMissing},
 		"forbidden":               {Request{}, []int{403}, 1, vendors.ErrDenied},

@@ -41,7 +41,8 @@ func (r *Refusal) throttled() bool { return r.class == errThrottled }
 var errThrottled = fmt.Errorf("too many requests")
 
 // refusal classifies an answer. 404, 408 and 410 are not there when something was read; 408 and 409 are conflicts when
-// something was written (MyPureCloud/terraform-provider-genesyscloud, util_retries.go).
+// something was written (MyPureCloud/terraform-provider-genesyscloud, util_retries.go). A POST that timed out may have been
+// carried out, and guards nothing: 408 is a lost answer then.
 func refusal(rules Errors, method string, a *Answer, hide func(string) string) *Refusal {
 	r := &Refusal{Status: a.Status, Message: hide(message(rules.Message, a.Body))}
 	lower := strings.ToLower(message(rules.Message, a.Body))
@@ -57,6 +58,7 @@ func refusal(rules Errors, method string, a *Answer, hide func(string) string) *
 	switch s := a.Status; {
 	case s == http.StatusTooManyRequests || says(rules.Throttled):
 		r.class = errThrottled
+	case method == http.MethodPost && s == http.StatusRequestTimeout && !says(rules.Conflict):
 	case !reads && (s == http.StatusConflict || s == http.StatusRequestTimeout || s == http.StatusPreconditionFailed || says(rules.Conflict)):
 		r.class = vendors.ErrConflict
 	case s == http.StatusNotFound || s == http.StatusGone || reads && s == http.StatusRequestTimeout || says(rules.Missing):

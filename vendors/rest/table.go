@@ -124,8 +124,6 @@ type Name struct {
 	// gives its object's name; a list the first element that it has in the spec. Several are joined by "/", and a "/" inside of one is then
 	// written %2F. Fields that the name is made of are no part of the spec, except references.
 	Fields []string
-	// Fold says that the platform takes names that differ in case only for one.
-	Fold bool
 	// Fixed says that the name of an object that is there cannot be changed.
 	Fixed bool
 	// Singleton is the name of the only object of the kind. It can be updated, neither created nor deleted.
