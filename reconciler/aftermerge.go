@@ -163,7 +163,7 @@ func (p *pass) deployedCommits(d deployed) ([]gitstore.ID, error) {
 	return ids, err
 }
 
-// announceQueued tells the forge of a plan that waits for people or for a window.
+// announceQueued tells the forge of a plan that waits for people or for a window: once, and once more after a restart.
 func (p *pass) announceQueued(ctx context.Context) error {
 	id, text := "", ""
 	var waiting []string
@@ -179,30 +179,29 @@ func (p *pass) announceQueued(ctx context.Context) error {
 		id = "waits-" + digest(waiting...)
 	}
 	was := p.st.seen.Queued
-	if was != nil && was.ID == id {
+	if was != nil && was.ID != id {
+		done, err := p.ensureDeployment(ctx, *was, "inactive")
+		if err != nil || !done {
+			return err
+		}
+		p.st.seen.Queued, was = nil, nil
+	}
+	if id == "" || p.queued == id {
 		return nil
 	}
-	all := true
-	if was != nil {
-		done, err := p.ensureDeployment(ctx, *was, "inactive")
-		if err != nil {
+	if was == nil {
+		was = &deployed{ID: id, Commit: p.head, Text: text}
+		p.st.seen.Queued = was
+		// It is written down before it is told: whoever comes next knows what is to be taken back.
+		if err := p.flush(ctx); err != nil {
 			return err
 		}
-		all = done
 	}
-	var now *deployed
-	if id != "" {
-		now = &deployed{ID: id, Commit: p.head, Text: text}
-		done, err := p.ensureDeployment(ctx, *now, "queued")
-		if err != nil {
-			return err
-		}
-		all = all && done
+	done, err := p.ensureDeployment(ctx, *was, "queued")
+	if done {
+		p.queued = id
 	}
-	if all {
-		p.st.seen.Queued = now
-	}
-	return nil
+	return err
 }
 
 // announceMerges looks after the pull requests that were told something and are no longer open: those that were merged are told

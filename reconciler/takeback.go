@@ -40,7 +40,8 @@ func (p *pass) takeBack(r revertion, onto gitstore.ID) (*takenBack, error) {
 	if err != nil || !done {
 		return nil, err
 	}
-	t.text.Pushed = p.Rollback.Push && len(t.text.Others) == 0
+	// What is no revert but files that keep this environment as it was is a decision of its own, which people make.
+	t.text.Pushed = p.Rollback.Push && len(t.text.Others) == 0 && (len(t.text.Commits) > 0 || !r.To.IsZero())
 	return t, nil
 }
 

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -194,7 +195,9 @@ func (c *checker) requested(old, now stateAt, k resource.Key, do string) bool {
 			return true // the other half of a rename goes with it
 		}
 	}
-	return false
+	from, _ := strconv.Atoi(old.seen.Cursor)
+	to, _ := strconv.Atoi(now.seen.Cursor)
+	return slices.ContainsFunc(c.asked, func(a asking) bool { return a.q.Do == do && a.event > from && a.event <= to })
 }
 
 func (c *checker) closedToRevert(old, _ stateAt, k resource.Key) bool {

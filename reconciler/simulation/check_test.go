@@ -25,6 +25,7 @@ type checker struct {
 	heads  []mainTip                             // what the daemons decided on, with when that was written down
 	asked  []asking                              // what people asked for by command
 	had    map[resource.Key]map[string]time.Time // values that base has had, with when it first did
+	over   map[resource.Key][]time.Time          // when driftback wrote over what somebody else had made of the object
 	busy   []span                                // when a deployment was under way
 	dark   []span                                // outages
 	lost   []time.Time                           // when the state was lost
@@ -34,8 +35,9 @@ type checker struct {
 }
 
 type asking struct {
-	at time.Time
-	q  reconciler.Request
+	at    time.Time
+	q     reconciler.Request
+	event int // the forge's number of the comment that says so; 0 for the command line
 }
 
 // span is a stretch of time; one that has no end yet goes on.
@@ -59,7 +61,7 @@ type closedPull struct {
 func newChecker(e *env) *checker {
 	return &checker{
 		w: e.w, e: e, inLive: map[resource.Key]map[string]bool{}, shown: map[resource.Key]time.Time{}, since: map[resource.Key]time.Time{},
-		had: map[resource.Key]map[string]time.Time{},
+		had: map[resource.Key]map[string]time.Time{}, over: map[resource.Key][]time.Time{},
 	}
 }
 
@@ -70,6 +72,7 @@ type stateAt struct {
 		Head      gitstore.ID
 		Adopted   bool
 		Scope     resource.Scope
+		Cursor    string
 		Proposals []proposalAt
 	}
 	journal struct {
@@ -193,7 +196,7 @@ func (w *world) noteMerge(p forge.Pull) {
 			asked = asked || a.q.Do == reconciler.DoAccept
 		}
 	}
-	if !asked {
+	if !asked || isFeature(p.Head) {
 		w.fail("6 one path to production", "#%d is merged and nobody asked for it", p.Number)
 	}
 }
@@ -209,11 +212,37 @@ func (w *world) pushed(owner string, began time.Time, ups []gitstore.Update, out
 		}
 	}
 	for _, u := range ups {
-		if u.Ref == mainRef {
-			w.fail("never pushes to a protected branch", "%s pushed %s", owner, u.Ref)
-		}
+		w.mayPush(owner, u)
 		for _, e := range w.envs {
 			e.check.pushed(owner, began, u)
+		}
+	}
+}
+
+// mayPush checks that a ref is driftback's own, or that what comes onto main takes something back, and may.
+func (w *world) mayPush(owner string, u gitstore.Update) {
+	branch, isBranch := strings.CutPrefix(u.Ref, "refs/heads/")
+	switch {
+	case u.Ref == mainRef && slices.ContainsFunc(w.envs, func(e *env) bool { return e.p.Push }):
+		w.note("reverts pushed")
+		w.tookBack(u)
+	case isBranch && !strings.HasPrefix(branch, "live/") && !strings.HasPrefix(branch, "driftback/"):
+		w.fail("never pushes to a protected branch", "%s pushed %s", owner, u.Ref)
+	}
+}
+
+// tookBack checks that what was pushed onto main gives objects values that main had before.
+func (w *world) tookBack(u gitstore.Update) {
+	for _, e := range w.envs {
+		was, is := w.want(u.Old, e), w.want(u.New, e)
+		for _, k := range union(was.spec, is.spec) {
+			v := is.text[k]
+			if was.text[k] == v {
+				continue
+			}
+			if !slices.ContainsFunc(w.mains, func(m mainTip) bool { return m.id != u.New && w.want(m.id, e).text[k] == v }) {
+				w.fail("a pushed revert only takes back", "%s of %s becomes %q on main, which it never was", k, e.name, v)
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
@@ -101,13 +102,18 @@ func (w *world) reconciler(e *effects) *reconciler.Reconciler {
 			driver = activating{d}
 		}
 		c.Environments = append(c.Environments, reconciler.Environment{
-			Name: env.name, Mode: env.p.Mode, Guard: env.p.Guard, OnClose: env.p.OnClose,
+			Name: env.name, Mode: env.p.Mode, Guard: env.p.Guard, OnClose: env.p.OnClose, Rollback: env.rollback(),
 			Platform: vendors.NewTarget(driver, vendors.TargetOptions{Clock: e, Jitter: half, MaxTries: 3, MaxTime: time.Minute, ReadOnly: env.p.Mode == reconciler.Observe}),
 		})
 	}
 	r, err := reconciler.New(c)
 	must(err)
 	return r
+}
+
+// rollback proposes reverts of what failed, which was not asked for in histories of the first generation.
+func (e *env) rollback() reconciler.Rollback {
+	return reconciler.Rollback{Auto: e.w.t.generation > 1, Push: e.p.Push}
 }
 
 func half() float64 { return 0.5 }
@@ -367,6 +373,10 @@ func (f *faultyForge) do(what string, env string, g func() error) error {
 }
 
 func (f *faultyForge) EnsurePull(ctx context.Context, p forge.Pull) (got forge.Pull, err error) {
+	if !strings.HasPrefix(p.Head, "driftback/") {
+		f.e.w.fail("never touches a person's pull request", "%s says how %s shall be", f.e.task.owner, p.Head)
+	}
+	f.e.w.shown("pull request "+p.Head, p.Title, p.Body)
 	err = f.do("ensure pull "+p.Head+" "+string(p.State)+": "+p.Title, envOfBranch(p.Head), func() (err error) {
 		got, err = f.Forge.EnsurePull(ctx, p)
 		return err
@@ -383,10 +393,12 @@ func (f *faultyForge) Pulls(ctx context.Context, q forge.Filter) (got []forge.Pu
 }
 
 func (f *faultyForge) EnsureComment(ctx context.Context, n int, key, body string) error {
+	f.e.w.shown("comment "+key, body)
 	return f.do("comment", "", func() error { return f.Forge.EnsureComment(ctx, n, key, body) })
 }
 
 func (f *faultyForge) SetStatus(ctx context.Context, commit string, s forge.Status) error {
+	f.e.w.shown("status "+s.Context, s.Description, s.Title, s.Summary)
 	return f.do("status "+s.State, "", func() error { return f.Forge.SetStatus(ctx, commit, s) })
 }
 
@@ -406,5 +418,6 @@ func (f *faultyForge) Merge(ctx context.Context, n int, head, message string) (g
 }
 
 func (f *faultyForge) Answer(ctx context.Context, c forge.Command, reaction, body string) error {
+	f.e.w.shown("answer", body)
 	return f.do("answer", "", func() error { return f.Forge.Answer(ctx, c, reaction, body) })
 }

@@ -43,7 +43,7 @@ func (w *world) file(e *env, q reconciler.Request) bool {
 		w.logf("%s: ann cannot ask to %s: %v", e.name, q.Do, err)
 		return false // nothing was ever observed yet, or the state is damaged
 	}
-	e.check.asked = append(e.check.asked, asking{w.now, q})
+	e.check.asked = append(e.check.asked, asking{at: w.now, q: q})
 	w.logf("%s: ann asks to %s %v %s", e.name, q.Do, sortedKeys(q.Keys), q.Detail)
 	return true
 }

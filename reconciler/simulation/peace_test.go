@@ -61,6 +61,7 @@ func (w *world) rest() {
 	if n := w.writes() - writes; n != 0 {
 		w.fail("9 quiet when nothing happens", "%d writes to the platforms", n)
 	}
+	w.told()
 }
 
 func (w *world) writes() (n int) {
@@ -126,7 +127,7 @@ func (w *world) answer(e *env) bool {
 	must(err)
 	open := false
 	for _, p := range pulls {
-		if envOfBranch(p.Head) != e.name {
+		if of := envOfBranch(p.Head); of != e.name && (of != "" || w.t.generation == 1) {
 			continue
 		}
 		open = true
@@ -193,11 +194,14 @@ func (w *world) release(e *env) bool {
 	switch {
 	case has("guard:"):
 		return w.file(e, reconciler.Request{Do: reconciler.DoOverride, Detail: seen.PlanID})
-	case has("suspended"):
+	case has("suspended"), has("somebody else keeps changing it back"):
 		return w.file(e, reconciler.Request{Do: reconciler.DoResume})
 	case has("failed in deployment") && e.retried < 2 && !w.anyBad(e):
 		e.retried++ // what keeps failing is then given up
 		return w.file(e, reconciler.Request{Do: reconciler.DoResume})
+	}
+	if n := slices.IndexFunc(seen.Held, func(t reconciler.Trouble) bool { return strings.Contains(t.Reason, "held by ann: until bob is back") }); n >= 0 {
+		return w.endHolds()
 	}
 	edit := gitstore.Edit{}
 	for _, t := range seen.Held {
@@ -209,6 +213,18 @@ func (w *world) release(e *env) bool {
 		}
 	}
 	return w.commit(edit, "%s: as it is live, because it is held: %v", e.name, seen.Held[0].Reason)
+}
+
+// endHolds cancels what holds pull requests that are merged by now.
+func (w *world) endHolds() bool {
+	merged, err := w.forge.Pulls(ctx, forge.Filter{State: forge.Merged})
+	must(err)
+	for _, p := range merged {
+		if isFeature(p.Head) {
+			w.say(p.Number, "/cancel")
+		}
+	}
+	return true
 }
 
 func (w *world) anyBad(e *env) bool {

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
@@ -55,12 +56,15 @@ func (w *world) begin() {
 	w.logf("ann: main begins at %.7s with %d files", c.ID, len(edit))
 }
 
-// moves are what people, operators and the weather may do, the simplest first. The number says how often.
-var moves = []struct {
+// A move is something that people, operators or the weather may do. often says how much more than others.
+type move struct {
 	name  string
 	often int
 	do    func(*world, *env) bool
-}{
+}
+
+// moves are all of them by generation, the simplest first.
+var moves = [][]move{{
 	{"edit by hand", 6, (*world).handEdit},
 	{"create by hand", 2, (*world).handMake},
 	{"delete by hand", 2, (*world).handDelete},
@@ -94,17 +98,23 @@ var moves = []struct {
 	{"secret typed", 1, (*world).typeSecret},
 	{"broken value in Git", 1, (*world).commitBad},
 	{"broken file in Git", 1, (*world).commitBroken},
-}
+}, {
+	{"developer's pull request", 3, (*world).openPull},
+	{"developer's next commit", 1, (*world).pushPull},
+	{"developer's rebase", 1, (*world).rebasePull},
+	{"command in a comment", 3, (*world).comment},
+	{"fight", 1, (*world).robot},
+}}
 
 // human is one move.
 func (w *world) human() {
-	total := 0
-	for _, m := range moves {
+	all, total := slices.Concat(moves[:w.t.generation]...), 0
+	for _, m := range all {
 		total += m.often
 	}
 	n := w.t.pick(total)
 	e := choose(w, w.envs...)
-	for _, m := range moves {
+	for _, m := range all {
 		if n -= m.often; n < 0 {
 			if m.do(w, e) {
 				w.note("move: " + m.name)

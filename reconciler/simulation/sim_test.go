@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -163,16 +164,20 @@ func promiseOf(err error) string {
 
 // TestTapes replays the histories that once broke a promise.
 func TestTapes(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.json")
+	paths, err := filepath.Glob("testdata/*/*.json")
 	require.NoError(t, err)
 	for _, p := range paths {
+		of, err := strconv.Atoi(filepath.Base(filepath.Dir(p)))
+		require.NoError(t, err)
 		t.Run(strings.TrimSuffix(filepath.Base(p), ".json"), func(t *testing.T) {
 			t.Parallel()
 			b, err := os.ReadFile(p)
 			require.NoError(t, err)
 			var in []uint16
 			require.NoError(t, json.Unmarshal(b, &in))
-			w := run(replay(in), testing.Verbose())
+			tp := replay(in)
+			tp.generation = of
+			w := run(tp, testing.Verbose())
 			require.NoError(t, w.failure, strings.Join(w.trace, "\n"))
 		})
 	}

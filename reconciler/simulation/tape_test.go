@@ -13,13 +13,20 @@ import "math/rand/v2"
 // means the simplest: no fault, the first choice.
 type tape struct {
 	random *rand.Rand // nil replays
-	in     []uint16
-	used   []uint16
+	// generation is that of the moves that the choices are about: what was recorded before there were others keeps its meaning.
+	generation int
+	in         []uint16
+	used       []uint16
 }
 
-func newTape(seed uint64) *tape { return &tape{random: rand.New(rand.NewPCG(seed, 0x5eed))} }
+// generation of the histories that are told now; testdata has a folder for each.
+const generation = 2
 
-func replay(in []uint16) *tape { return &tape{in: in} }
+func newTape(seed uint64) *tape {
+	return &tape{random: rand.New(rand.NewPCG(seed, 0x5eed)), generation: generation}
+}
+
+func replay(in []uint16) *tape { return &tape{in: in, generation: generation} }
 
 // pick returns a number in [0, n).
 func (t *tape) pick(n int) int {

@@ -44,6 +44,7 @@ type envParameters struct {
 	Versions, IDs, Activation, Shared bool
 	Guard                             plan.Limits
 	OnClose                           string
+	Push                              bool
 	AuditLag                          time.Duration
 	Weather                           int // permille of each trouble
 	Settle                            time.Duration
@@ -73,24 +74,26 @@ func (e *env) folder() string   { return "environments/" + e.name }
 
 // world is everything outside of the daemons: Git, the platforms, people, time.
 type world struct {
-	t       *tape
-	p       parameters
-	now     time.Time
-	remote  *gitstore.MemoryRemote
-	envs    []*env
-	store   *gitstore.Store // of the people and of the checks
-	forge   *local.Forge    // of the people
-	ours    *local.Forge    // of the daemons: a forge is a server and outlives them
-	tasks   []*task
-	events  []event
-	quiet   bool
-	values  int
-	births  int
-	mains   []mainTip // every tip of main, oldest first
-	merges  []mergedPull
-	closed  []closedPull
-	rewrote []time.Time
-	renamed map[resource.Key]bool // in Git or by hand, one of them the other's former name
+	t      *tape
+	p      parameters
+	now    time.Time
+	remote *gitstore.MemoryRemote
+	envs   []*env
+	store  *gitstore.Store // of the people and of the checks
+	forge  *local.Forge    // of the people
+	ours   *local.Forge    // of the daemons: a forge is a server and outlives them
+	tasks  []*task
+	events []event
+	quiet  bool
+	values int
+	births int
+	// branches counts those of developers.
+	branches int
+	mains    []mainTip // every tip of main, oldest first
+	merges   []mergedPull
+	closed   []closedPull
+	rewrote  []time.Time
+	renamed  map[resource.Key]bool // in Git or by hand, one of them the other's former name
 
 	git     reader
 	failure error
@@ -178,6 +181,9 @@ func (w *world) newEnv(name string) *env {
 	}
 	if t.pick(4) == 3 {
 		e.p.OnClose = "revert"
+	}
+	if t.generation > 1 {
+		e.p.Push = t.pick(4) == 3
 	}
 	o := mem.Options{
 		Kinds: kinds(e.p.Settle), Now: w.clock, Tenant: name, Page: 100,

@@ -28,6 +28,9 @@ func (c *checker) applied(owner string, ch resource.Change, before map[resource.
 	c.permitted(ch)
 	c.decided(ch, before)
 	c.written(ch, before)
+	if ch.Before != nil {
+		c.fought(ch.Before.Key, before[ch.Before.Key])
+	}
 }
 
 func isLost(err error) bool { return strings.Contains(err.Error(), "reset by peer") }
