@@ -258,7 +258,10 @@ func (r *faultyRemote) String() string { return "simulated" }
 
 func (r *faultyRemote) Refs(ctx context.Context) (refs gitstore.Refs, atomic bool, err error) {
 	err = r.e.do("refs", reads, func() (err error) {
-		refs, atomic, err = r.remote.Refs(ctx)
+		if refs, atomic, err = r.remote.Refs(ctx); err != nil {
+			return err
+		}
+		_, err = r.e.w.server.Sync(ctx) // both stand on one store where the forge is built in
 		return err
 	})
 	return refs, atomic, err

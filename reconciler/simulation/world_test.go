@@ -82,6 +82,7 @@ type world struct {
 	store  *gitstore.Store // of the people and of the checks
 	forge  *local.Forge    // of the people
 	ours   *local.Forge    // of the daemons: a forge is a server and outlives them
+	server *gitstore.Store // on which it stands
 	tasks  []*task
 	events []event
 	quiet  bool
@@ -153,7 +154,8 @@ func newWorld(t *tape, keep bool) *world {
 	w.remote.SetAtomic(w.p.Atomic)
 	w.store = w.open(w.remote)
 	w.forge = w.serve(w.store, "ann <ann@example.invalid>")
-	w.ours = w.serve(w.open(w.remote), "driftback <driftback@example.invalid>")
+	w.server = w.open(w.remote)
+	w.ours = w.serve(w.server, "driftback <driftback@example.invalid>")
 	w.logf("parameters %+v", w.p)
 	for i := range w.p.Envs {
 		w.envs = append(w.envs, w.newEnv([]string{"prod", "test"}[i]))
