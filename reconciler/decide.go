@@ -57,6 +57,9 @@ type Options struct {
 	Rules   rules.Rules
 	// Enforce deploys base again where live alone changed, and want where both did.
 	Enforce bool
+	// Fresh are fields at the top of objects, by kind, that an older version of the program did not know. Where Git never named
+	// one, Enforce leaves it as it is and records it.
+	Fresh map[resource.Kind][]string
 	// MergeText lets a text that diff3 merged without a conflict be deployed unreviewed, because the
 	// activation checks it.
 	MergeText bool
@@ -136,16 +139,61 @@ func (d *decider) object(k resource.Key, h sides) (Item, error) {
 		it.Verdict = Record // adoption: live is proposed, never deployed over
 		return it, nil
 	case w == b:
-		if d.o.Enforce {
-			it.Enforced = true
-			return d.deploy(it)
-		}
 		it.Verdict = Record
+		if d.o.Enforce {
+			return d.enforce(it, true)
+		}
 		return it, nil
 	case d.o.Enforce:
-		return d.deploy(it)
+		it.Verdict = Record
+		return d.enforce(it, false)
 	}
 	return d.merge(it)
+}
+
+// enforce has live become want, but for fields that nobody knew of when Git was written: where these are all that differ, the item
+// stays what it is. byHand says that only live changed.
+func (d *decider) enforce(it Item, byHand bool) (Item, error) {
+	live, err := d.live.Spec(it.Key)
+	if err != nil {
+		return Item{}, err
+	}
+	unnamed, err := d.unnamed(it.Key, live)
+	if err != nil {
+		return Item{}, err
+	}
+	record := it
+	it.Enforced = byHand
+	if it, err = d.deploy(it); err != nil || it.After == nil || len(unnamed) == 0 {
+		return it, err
+	}
+	it.After = it.After.Clone()
+	for _, name := range unnamed {
+		it.After[name] = live[name]
+	}
+	if resource.Equal(it.After, live) {
+		return record, nil
+	}
+	return it, nil
+}
+
+// unnamed are the fields of live that an older version of the program did not know, and that neither Git nor base names.
+func (d *decider) unnamed(k resource.Key, live resource.Spec) ([]string, error) {
+	fresh := d.o.Fresh[k.Kind]
+	if len(fresh) == 0 || live == nil {
+		return nil, nil
+	}
+	want, err := d.want.Spec(k)
+	if err != nil {
+		return nil, err
+	}
+	base, err := d.base.Spec(k)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(fresh), func(name string) bool {
+		return live[name] == nil || want[name] != nil || base[name] != nil
+	}), nil
 }
 
 // deploy completes an item whose live is to become want.

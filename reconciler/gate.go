@@ -22,6 +22,7 @@ func (p *pass) decide() (Decision, error) {
 		Schemas:     p.schemas,
 		Rules:       p.rules,
 		Enforce:     p.Mode == Enforce,
+		Fresh:       p.st.seen.Fresh,
 		MergeText:   p.MergeText && p.checksActivation(),
 		LiveRenames: liveRenames(base, p.seen, p.st.ids, p.isRaw),
 		WantRenames: wantRenames(base, want, p.st.ids, p.want.tree.Renames(), p.isRaw),

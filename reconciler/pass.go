@@ -106,6 +106,9 @@ func (p *pass) run(ctx context.Context) error {
 	if p.halted("tenant") {
 		return p.stop(ctx) // what was seen belongs to somebody else
 	}
+	if err := p.noteDescriptors(); err != nil {
+		return err
+	}
 	if err := p.remember(ctx); err != nil {
 		return err
 	}

@@ -190,7 +190,9 @@ type environment struct {
 	kinds   []resource.KindInfo
 	schemas map[resource.Kind]*resource.Schema
 	raw     map[resource.Kind]bool
-	refs    refs
+	// descriptors are digests of kinds: see noteDescriptors.
+	descriptors map[resource.Kind]string
+	refs        refs
 	wake    atomic.Pointer[worker]
 
 	mu      sync.Mutex
@@ -243,6 +245,7 @@ func newEnvironment(r *Reconciler, e Environment) (*environment, error) {
 		env.schemas[k.Kind] = k.Schema()
 		env.raw[k.Kind] = k.Raw
 	}
+	env.descriptors = descriptorsOf(env.kinds)
 	env.refs = newRefs(r.c.Prefix, r.c.StateBranch, e.Name, e.Branch)
 	own, shared := "environments/"+e.Name, "shared"
 	if e.Path != "" {

@@ -71,6 +71,9 @@ type seen struct {
 	Accepts []gitstore.ID `json:"accepts,omitempty"`
 	// Fights are objects that we wrote over somebody else's changes lately.
 	Fights map[resource.Key]fight `json:"fights,omitempty"`
+	// Descriptors are digests of what the program knew of each kind when base was written, Fresh the fields that it has learnt since.
+	Descriptors map[resource.Kind]string   `json:"descriptors,omitempty"`
+	Fresh       map[resource.Kind][]string `json:"fresh,omitempty"`
 	// Prints are keyed fingerprints of the secrets that were written, by object and name.
 	Prints map[resource.Key]map[string]string `json:"prints,omitempty"`
 	// Cursor is how far commands in comments were taken up; see forge.Forge.

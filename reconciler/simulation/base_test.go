@@ -378,7 +378,7 @@ func (c *checker) alike(commit gitstore.ID, k resource.Key, a, b *tree) bool {
 	x, y := a.spec[k].Clone(), b.spec[k].Clone()
 	delete(x, "b")
 	delete(y, "b")
-	return resource.Equal(x, y)
+	return textOf(x) == textOf(y)
 }
 
 // ignoresB reports whether the rules of a commit ignore field b of the object: see changeRules.
@@ -435,7 +435,7 @@ func (c *checker) proposed(head gitstore.ID, began time.Time) {
 func (c *checker) notDecided(k resource.Key, v string, began time.Time) {
 	since := c.since[k]
 	for _, h := range c.e.platform.History(k) {
-		if h.When.After(since) && (h.Spec == nil && v == "" || h.Spec != nil && resource.Text(h.Spec) == v) {
+		if h.When.After(since) && (h.Spec == nil && v == "" || h.Spec != nil && textOf(h.Spec) == v) {
 			since = h.When // typed anew
 		}
 	}

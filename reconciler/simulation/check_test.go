@@ -231,7 +231,7 @@ func (w *world) mayPush(owner string, u gitstore.Update) {
 	}
 }
 
-// tookBack checks that what was pushed onto main gives objects values that main had before.
+// tookBack checks that what was pushed onto main gives objects values that they have in main's history.
 func (w *world) tookBack(u gitstore.Update) {
 	for _, e := range w.envs {
 		was, is := w.want(u.Old, e), w.want(u.New, e)
@@ -240,7 +240,12 @@ func (w *world) tookBack(u gitstore.Update) {
 			if was.text[k] == v {
 				continue
 			}
-			if !slices.ContainsFunc(w.mains, func(m mainTip) bool { return m.id != u.New && w.want(m.id, e).text[k] == v }) {
+			had := slices.ContainsFunc(w.mains, func(m mainTip) bool { return m.id != u.New && w.want(m.id, e).text[k] == v })
+			must(w.store.Log(u.Old, nil, func(x gitstore.Commit) error { // also within what was merged
+				had = had || w.want(x.ID, e).text[k] == v
+				return nil
+			}))
+			if !had {
 				w.fail("a pushed revert only takes back", "%s of %s becomes %q on main, which it never was", k, e.name, v)
 			}
 		}
@@ -312,7 +317,7 @@ func (c *checker) said(k resource.Key, want string) {
 	for i, v := range history {
 		got := ""
 		if v.Spec != nil {
-			got = resource.Text(v.Spec)
+			got = textOf(v.Spec)
 		}
 		until := c.w.now
 		if i+1 < len(history) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func (w *world) reconciler(e *effects) *reconciler.Reconciler {
 		Logger: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: noTime})),
 	}
 	for _, env := range w.envs {
-		d := &faultyDriver{e: e, env: env, Driver: env.platform.DriverWith(mem.DriverOptions{Cover: env.cover, Between: e.between()})}
+		d := &faultyDriver{e: e, env: env, old: env.old, Driver: env.platform.DriverWith(mem.DriverOptions{Cover: env.cover, Between: e.between()})}
 		var driver vendors.Driver = d
 		if env.p.Activation {
 			driver = activating{d}
@@ -297,13 +298,59 @@ func (r *faultyRemote) Push(ctx context.Context, ups []gitstore.Update, out *git
 type faultyDriver struct {
 	e   *effects
 	env *env
+	old bool // it does not know field c
 	vendors.Driver
+}
+
+func (d *faultyDriver) Kinds() []resource.KindInfo {
+	all := slices.Clone(d.Driver.Kinds())
+	for i, k := range all {
+		if d.old && k.Kind == thingKind {
+			all[i].Fields = append(slices.Clone(k.Fields), resource.Field{Path: "c", Volatile: true})
+		}
+	}
+	return all
+}
+
+// asKnown takes what the driver does not know out of what it reads.
+func (d *faultyDriver) asKnown(s *resource.Snapshot) *resource.Snapshot {
+	if !d.old || s == nil {
+		return s
+	}
+	over := resource.Overlay{}
+	for en := range s.Entries() {
+		if r, err := s.Resource(en.Key); err == nil && r != nil && r.Spec["c"] != nil {
+			spec := r.Spec.Clone()
+			delete(spec, "c")
+			over[en.Key] = &resource.Resource{Key: en.Key, Spec: spec, Origin: r.Origin}
+		}
+	}
+	return s.With(over)
+}
+
+// whole puts what the driver does not know back into what it writes, as drivers do that read before they write.
+func (d *faultyDriver) whole(c resource.Change) resource.Change {
+	if !d.old || c.Before == nil {
+		return c
+	}
+	now, _ := d.env.platform.Get(c.Before.Key)
+	with := func(r *resource.Resource) *resource.Resource {
+		if r == nil || now["c"] == nil {
+			return r
+		}
+		out := *r
+		out.Spec = r.Spec.Clone()
+		out.Spec["c"] = now["c"]
+		return &out
+	}
+	return resource.Change{Before: with(c.Before), After: with(c.After)}
 }
 
 func (d *faultyDriver) Observe(ctx context.Context, r vendors.Request) (s *resource.Snapshot, err error) {
 	fault := d.e.do("observe", reads, func() error {
 		d.env.land()
 		s, err = d.Driver.Observe(ctx, r)
+		s = d.asKnown(s)
 		return nil
 	})
 	if fault != nil {
@@ -316,6 +363,7 @@ func (d *faultyDriver) Read(ctx context.Context, keys []resource.Key) (s *resour
 	fault := d.e.do("read", reads, func() error {
 		d.env.land()
 		s, err = d.Driver.Read(ctx, keys)
+		s = d.asKnown(s)
 		return nil
 	})
 	if fault != nil {
@@ -327,9 +375,13 @@ func (d *faultyDriver) Read(ctx context.Context, keys []resource.Key) (s *resour
 func (d *faultyDriver) Apply(ctx context.Context, c resource.Change) (got resource.Resource, err error) {
 	err = d.e.do(fmt.Sprintf("%s: %s %s → %s", d.env.name, c.Action(), show(c.Before), show(c.After)), fenced, func() (err error) {
 		d.env.land()
+		c := d.whole(c)
 		before := d.env.platform.State()
 		twins := len(d.env.platform.Twins())
-		got, err = d.Driver.Apply(ctx, c)
+		if got, err = d.Driver.Apply(ctx, c); d.old && got.Spec["c"] != nil {
+			got.Spec = got.Spec.Clone()
+			delete(got.Spec, "c")
+		}
 		d.env.check.applied(d.e.task.owner, c, before, err)
 		if len(d.env.platform.Twins()) > twins {
 			d.env.check.twinned(c)

@@ -91,8 +91,8 @@ func (c *checker) mainMoved(k resource.Key, f string, since time.Time) bool {
 	return len(values) > 1 || values[""] && len(objects) > 1
 }
 
-// backToBase reports whether a person's edit only brought back what base had in this field: then
-// nothing of theirs is left in it.
+// backToBase reports whether a person's edit only brought back what base had in this field, or what had been accepted in a pull
+// request by then: nothing of theirs is left in it.
 func (c *checker) backToBase(k resource.Key, f string, was any, at time.Time) bool {
 	for v, since := range c.had[k] {
 		var fields map[string]any
@@ -100,7 +100,13 @@ func (c *checker) backToBase(k resource.Key, f string, was any, at time.Time) bo
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(c.w.merges, func(m mergedPull) bool {
+		if envOfBranch(m.pull.Head) != c.e.name || m.at.After(at) {
+			return false
+		}
+		proposed, base, ok := c.proposedIn(mustParse(m.pull.HeadID))
+		return ok && proposed.text[k] != c.w.want(base, c.e).text[k] && proposed.spec[k][f] == was
+	})
 }
 
 // duringDeployment reports whether an edit fell into a deployment: then nobody can tell afterwards

@@ -21,12 +21,22 @@ type tree struct {
 	unknown map[resource.Key]bool // files that say nothing: their objects are neither there nor gone
 }
 
+// textOf is a value as it is compared: without the field that an older version of the program does not know, and without what is operational.
+func textOf(s resource.Spec) string {
+	if s["c"] != nil || s["busy"] != nil {
+		s = s.Clone()
+		delete(s, "c")
+		delete(s, "busy")
+	}
+	return resource.Text(s)
+}
+
 func newTree() *tree {
 	return &tree{map[resource.Key]resource.Spec{}, map[resource.Key]string{}, map[resource.Key]bool{}}
 }
 
 func (t *tree) set(k resource.Key, s resource.Spec) {
-	t.spec[k], t.text[k] = s, resource.Text(s)
+	t.spec[k], t.text[k] = s, textOf(s)
 }
 
 // reader reads Git with a YAML library and a rendering of overlays of its own. It shares no code with what

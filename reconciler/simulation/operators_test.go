@@ -120,6 +120,16 @@ func (w *world) changeScope(e *env) bool {
 	return true
 }
 
+// changeVersion has the daemons run a version that knows less of the platform, or the newest again.
+func (w *world) changeVersion(e *env) bool {
+	if e.old = !e.old; !e.old {
+		e.learnt = w.now
+	}
+	w.logf("%s: another version of the program; an older one: %v", e.name, e.old)
+	w.restart()
+	return true
+}
+
 // loseState deletes the state ref.
 func (w *world) loseState(e *env) bool {
 	tip, there := w.refs()[e.stateRef()]

@@ -104,6 +104,7 @@ var moves = [][]move{{
 	{"developer's rebase", 1, (*world).rebasePull},
 	{"command in a comment", 3, (*world).comment},
 	{"fight", 1, (*world).robot},
+	{"another version", 1, (*world).changeVersion},
 }}
 
 // human is one move.
@@ -142,8 +143,11 @@ func (w *world) vary(k resource.Key, s resource.Spec) resource.Spec {
 		s = resource.Spec{}
 	}
 	n := 4
-	if k.Kind == skillKind {
+	switch {
+	case k.Kind == skillKind:
 		n = 2
+	case w.t.generation > 1:
+		n = 6
 	}
 	switch w.t.pick(n) {
 	case 0:
@@ -154,6 +158,10 @@ func (w *world) vary(k resource.Key, s resource.Spec) resource.Spec {
 		s["skill"] = resource.Ref{Key: skill(w.t.pick(3))}
 	case 3:
 		s["skills"] = []any{resource.Ref{Key: skill(w.t.pick(3))}}
+	case 4:
+		s["busy"] = w.fresh()
+	case 5:
+		s["c"] = w.fresh()
 	}
 	return s
 }

@@ -49,7 +49,8 @@ var mustReach = []string{
 	"move: force-push", "move: foreign commit on live", "move: foreign commit on state", "move: hand back what Git says", "move: merge", "move: outage",
 	"move: permission lost", "move: removal in Git", "move: rename by hand", "move: rename in Git", "move: request to accept", "move: request to revert",
 	"move: restart", "move: resume", "move: revert of a commit", "move: rules", "move: scope", "move: secret typed", "move: state ref lost", "move: suspend",
-	"move: twin", "move: unrelated commit",
+	"move: twin", "move: unrelated commit", "move: another version", "move: command in a comment", "move: developer's next commit",
+	"move: developer's pull request", "move: developer's rebase", "move: fight", "reverts pushed",
 }
 
 // run makes one history, and then waits for peace.

@@ -65,7 +65,9 @@ type env struct {
 	weather  mem.Weather
 	cover    map[resource.Kind]resource.Cover // what the daemons are configured to look at
 	check    *checker
-	retried  int // how often people asked in peace for what failed to be tried again
+	learnt   time.Time // when the daemons last were brought to the newest version
+	old      bool      // the daemons are of a version that does not know field c
+	retried  int       // how often people asked in peace for what failed to be tried again
 }
 
 func (e *env) liveRef() string  { return "refs/heads/live/" + e.name }
@@ -188,7 +190,7 @@ func (w *world) newEnv(name string) *env {
 		e.p.Push = t.pick(4) == 3
 	}
 	o := mem.Options{
-		Kinds: kinds(e.p.Settle), Now: w.clock, Tenant: name, Page: 100,
+		Kinds: kinds(e.p.Settle, t.generation), Now: w.clock, Tenant: name, Page: 100,
 		Versions: e.p.Versions, IDs: e.p.IDs, Audit: true, AuditLag: e.p.AuditLag, Shared: e.p.Shared,
 	}
 	if w.p.Pages {
@@ -218,13 +220,15 @@ func (w *world) fate(n int) int {
 }
 
 // kinds are two, of which one refers to the other in two ways.
-func kinds(settle time.Duration) []resource.KindInfo {
+func kinds(settle time.Duration, generation int) []resource.KindInfo {
 	can := resource.Capabilities{Create: true, Update: true, Delete: true, Rename: true}
+	fields := []resource.Field{{Path: "skill", Ref: skillKind}, {Path: "skills", Set: true}, {Path: "skills[]", Ref: skillKind}}
+	if generation > 1 {
+		fields = append(fields, resource.Field{Path: "busy", Operational: true})
+	}
 	return []resource.KindInfo{
 		{Kind: skillKind, Can: can, Settle: settle, Cascades: []resource.Cascade{{Kind: thingKind, Path: "skills"}}},
-		{Kind: thingKind, Can: can, Settle: settle, Fields: []resource.Field{
-			{Path: "skill", Ref: skillKind}, {Path: "skills", Set: true}, {Path: "skills[]", Ref: skillKind},
-		}},
+		{Kind: thingKind, Can: can, Settle: settle, Fields: fields},
 	}
 }
 

@@ -68,7 +68,7 @@ func (c *checker) overwritten(ch resource.Change, before map[resource.Key]resour
 		if ch.Before == nil || ch.Before.Key != k || !resource.Equal(ch.Before.Spec, spec) {
 			c.w.fail("2 nothing unseen is overwritten", "%s was %s, not what was decided on", k, resource.Text(spec))
 		}
-		if who := c.writer(k, spec); who != "driftback" && !c.inLive[k][resource.Text(spec)] && !c.inGit(k, resource.Text(spec)) {
+		if who := c.writer(k, spec); who != "driftback" && !c.inLive[k][textOf(spec)] && !c.inGit(k, textOf(spec)) {
 			c.w.fail("1 nothing seen is lost", "%s = %s, typed by %s, is overwritten and not in Git", k, resource.Text(spec), who)
 		}
 	}
@@ -175,6 +175,7 @@ func (c *checker) written(ch resource.Change, before map[resource.Key]resource.S
 		c.w.fail("3 absence is not deletion", "%s is deleted while a file of its kind cannot be read", ch.Key())
 	}
 	c.ruled(ch, id)
+	c.left(ch, before, want)
 	if ch.After == nil {
 		return
 	}
@@ -187,6 +188,22 @@ func (c *checker) written(ch resource.Change, before map[resource.Key]resource.S
 		if !resource.Equal(git[f], v) && (was == nil || !resource.Equal(was[f], v) && !mergedSet(git[f], was[f], v)) {
 			c.w.fail("6 one path to production", "%s.%s = %v stands neither in Git nor on the platform", ch.After.Key, f, v)
 		}
+	}
+}
+
+// left checks that operational fields are left alone, and fields that an older version of the program did not know until Git names them.
+func (c *checker) left(ch resource.Change, before map[resource.Key]resource.Spec, want *tree) {
+	if ch.Before == nil || ch.After == nil {
+		return
+	}
+	was, git := before[ch.Before.Key], want.spec[ch.After.Key]
+	if !resource.Equal(was["busy"], ch.After.Spec["busy"]) {
+		c.w.fail("operational fields are left alone", "%s: %v becomes %v", ch.Key(), was["busy"], ch.After.Spec["busy"])
+	}
+	base := c.w.tree(c.now().id, "base").spec[ch.Before.Key]
+	_, typed, _ := c.typed(ch.Before.Key, "c")
+	if was["c"] != nil && git["c"] == nil && base["c"] == nil && ch.After.Spec["c"] != was["c"] && typed.Before(c.e.learnt) && !c.lostAfter(c.e.learnt) {
+		c.w.fail("what an older version did not know is left alone", "%s.c: %v becomes %v", ch.Key(), was["c"], ch.After.Spec["c"])
 	}
 }
 

@@ -1,0 +1,100 @@
+package reconciler
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// maxFresh bounds how many fields of a kind are remembered as learnt.
+const maxFresh = 200
+
+// descriptorsOf are digests of what the program knows of each kind.
+func descriptorsOf(kinds []resource.KindInfo) map[resource.Kind]string {
+	out := map[resource.Kind]string{}
+	for _, k := range kinds {
+		if k.ReferenceOnly {
+			continue
+		}
+		b, err := json.Marshal(k)
+		if err != nil {
+			panic("reconciler: " + err.Error()) // plain data always marshals
+		}
+		out[k.Kind] = digest(string(b))
+	}
+	return out
+}
+
+// noteDescriptors notices that the program reads a kind in another way than the one that wrote base. Fields that live has and no
+// object of the kind has in base were there before, and nobody but the program has learnt of them: they may be recorded, and are
+// not taken away until Git names them. A kind that was not read in full is looked at by a later pass.
+func (p *pass) noteDescriptors() error {
+	for k, now := range p.descriptors {
+		was := p.st.seen.Descriptors[k]
+		if _, read := p.seen.Scope().Kinds[k]; was == now || !read {
+			continue
+		}
+		if was != "" {
+			fresh, err := p.learnt(k)
+			if err != nil {
+				return err
+			}
+			p.takeFresh(k, fresh)
+		}
+		p.st.seen.Descriptors = maps.Clone(p.st.seen.Descriptors)
+		if p.st.seen.Descriptors == nil {
+			p.st.seen.Descriptors = map[resource.Kind]string{}
+		}
+		p.st.seen.Descriptors[k] = now
+	}
+	return nil
+}
+
+func (p *pass) takeFresh(k resource.Kind, fresh []string) {
+	if len(fresh) == 0 {
+		return
+	}
+	all := slices.Concat(p.st.seen.Fresh[k], fresh)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	p.log.Info("this version reads fields that the one before did not know: they are left as they are until Git names them", "kind", string(k), "fields", fresh)
+	p.st.seen.Fresh = maps.Clone(p.st.seen.Fresh)
+	if p.st.seen.Fresh == nil {
+		p.st.seen.Fresh = map[resource.Kind][]string{}
+	}
+	p.st.seen.Fresh[k] = all[:min(len(all), maxFresh)]
+}
+
+// learnt are the names of fields that objects of a kind have live, and none has in base.
+func (p *pass) learnt(kind resource.Kind) ([]string, error) {
+	had, err := fieldNames(p.baseNow(), kind)
+	if err != nil {
+		return nil, err
+	}
+	has, err := fieldNames(p.seen, kind)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(has, func(name string, _ bool) bool { return had[name] })
+	return sortedKeys(has), nil
+}
+
+// fieldNames are the names at the top of the objects of a kind.
+func fieldNames(s *resource.Snapshot, kind resource.Kind) (map[string]bool, error) {
+	out := map[string]bool{}
+	for e := range s.Entries() {
+		if e.Key.Kind != kind {
+			continue
+		}
+		spec, err := s.Spec(e.Key)
+		if err != nil {
+			return nil, err
+		}
+		for name := range spec {
+			out[name] = true
+		}
+	}
+	return out, nil
+}
