@@ -182,7 +182,7 @@ func (p *pass) proposedBy(pr proposal, pull forge.Pull) (bool, error) {
 	if pr.made(head) {
 		return true, nil
 	}
-	for _, v := range append(slices.Clone(pr.Former), version{Head: pr.Head}) {
+	for _, v := range pr.versions() {
 		if v.Head.IsZero() {
 			continue
 		}
@@ -202,8 +202,7 @@ func (p *pass) asDecided(pr proposal, head string) (proposal, error) {
 	if err != nil {
 		return pr, nil
 	}
-	all := append(slices.Clone(pr.Former), version{Base: pr.Base, Head: pr.Head, Keys: pr.Keys})
-	for _, v := range slices.Backward(all) {
+	for _, v := range slices.Backward(pr.versions()) {
 		within := v.Head == id
 		if !within {
 			if within, err = p.store.IsAncestor(v.Head, id); err != nil && !errors.Is(err, gitstore.ErrMissing) {
@@ -218,11 +217,7 @@ func (p *pass) asDecided(pr proposal, head string) (proposal, error) {
 			return pr, nil
 		}
 	}
-	common := maps.Clone(pr.Keys)
-	for _, v := range all {
-		maps.DeleteFunc(common, func(k resource.Key, h resource.Hash) bool { was, ok := v.Keys[k]; return !ok || was != h })
-	}
-	pr.Keys = common
+	pr.Keys = pr.common()
 	return pr, nil
 }
 

@@ -281,16 +281,21 @@ func (p *pass) askDrift(said command.Command, c forge.Command, pull *forge.Pull)
 	return Request{Do: do, Keys: keys, Until: said.Until, Not: not}, "", true
 }
 
-// proposedAt are the objects of a proposal, with their values, as its branch had them at a time.
+// proposedAt are the objects of a proposal, with their values, as its branch had them at a time. Where it had been rebuilt too
+// often since for that to be known, they are those that all versions have in common.
 func (p *pass) proposedAt(pr proposal, at time.Time) map[resource.Key]resource.Hash {
-	all := append(slices.Clone(pr.Former), version{Base: pr.Base, Head: pr.Head, Keys: pr.Keys})
-	for _, v := range slices.Backward(all) {
-		c, err := p.store.CommitAt(v.Head)
-		if err == nil && !c.Committer.When.After(at.Add(time.Second)) { // commits are dated to the second
+	for _, v := range slices.Backward(pr.versions()) {
+		made := v.At
+		if made.IsZero() { // written by an older version of the program
+			if c, err := p.store.CommitAt(v.Head); err == nil {
+				made = c.Committer.When
+			}
+		}
+		if !made.IsZero() && !made.Truncate(time.Second).After(at) { // comments are dated to the second
 			return v.Keys
 		}
 	}
-	return pr.Keys
+	return pr.common()
 }
 
 // askApply lets exactly the plan pass that the pull request was told of.

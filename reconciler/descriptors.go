@@ -28,7 +28,7 @@ func descriptorsOf(kinds []resource.KindInfo) map[resource.Kind]string {
 }
 
 // noteDescriptors notices that the program reads a kind in another way than the one that wrote base. Fields that live has and no
-// object of the kind has in base were there before, and nobody but the program has learnt of them: they may be recorded, and are
+// object of the kind has in base or Git were there before, and nobody but the program has learnt of them: they may be recorded, and are
 // not taken away until Git names them. A kind that was not read in full is looked at by a later pass.
 func (p *pass) noteDescriptors() error {
 	for k, now := range p.descriptors {
@@ -67,17 +67,21 @@ func (p *pass) takeFresh(k resource.Kind, fresh []string) {
 	p.st.seen.Fresh[k] = all[:min(len(all), maxFresh)]
 }
 
-// learnt are the names of fields that objects of a kind have live, and none has in base.
+// learnt are the names of fields that objects of a kind have live, and none has in base or in Git. Where base has no such object,
+// nobody knows what was known.
 func (p *pass) learnt(kind resource.Kind) ([]string, error) {
-	had, err := fieldNames(p.baseNow(), kind)
-	if err != nil {
-		return nil, err
+	var names [3]map[string]bool
+	for i, s := range []*resource.Snapshot{p.seen, p.baseNow(), p.want.snapshot()} {
+		var err error
+		if names[i], err = fieldNames(s, kind); err != nil {
+			return nil, err
+		}
 	}
-	has, err := fieldNames(p.seen, kind)
-	if err != nil {
-		return nil, err
+	has, base, want := names[0], names[1], names[2]
+	if len(base) == 0 {
+		return nil, nil
 	}
-	maps.DeleteFunc(has, func(name string, _ bool) bool { return had[name] })
+	maps.DeleteFunc(has, func(name string, _ bool) bool { return base[name] || want[name] })
 	return sortedKeys(has), nil
 }
 

@@ -393,10 +393,10 @@ func (p *pass) rebuild(ctx context.Context, i int, items []Item, accept bool) (p
 	}
 	former := slices.Clone(pr.Former)
 	if !pr.Head.IsZero() && !pr.Closed {
-		former = append(former, version{Base: pr.Base, Head: pr.Head, Keys: pr.Keys})
+		former = pr.versions()
 		former = former[max(0, len(former)-maxVersions):]
 	}
-	*pr = proposal{Branch: pr.Branch, Former: former, Base: p.head, Head: at.commit, Keys: keysOf(items), Init: !p.st.seen.Adopted, Accepted: accept, Number: number}
+	*pr = proposal{Branch: pr.Branch, Former: former, Base: p.head, Head: at.commit, At: p.r.c.Clock.Now().UTC(), Keys: keysOf(items), Init: !p.st.seen.Adopted, Accepted: accept, Number: number}
 	if old == at.commit {
 		return *pr, nil
 	}

@@ -193,7 +193,7 @@ type environment struct {
 	// descriptors are digests of kinds: see noteDescriptors.
 	descriptors map[resource.Kind]string
 	refs        refs
-	wake    atomic.Pointer[worker]
+	wake        atomic.Pointer[worker]
 
 	mu      sync.Mutex
 	want    treeAt  // of the tracked branch

@@ -93,8 +93,9 @@ type seen struct {
 // A proposal is a pull request of ours: what its branch says that live is.
 type proposal struct {
 	Branch string      `json:"branch"`
-	Base   gitstore.ID `json:"base"` // commit of the tracked branch that it was built on
-	Head   gitstore.ID `json:"head"` // commit that we put on the branch
+	Base   gitstore.ID `json:"base"`        // commit of the tracked branch that it was built on
+	Head   gitstore.ID `json:"head"`        // commit that we put on the branch
+	At     time.Time   `json:"at,omitzero"` // when we did
 	// Former are earlier versions of it, oldest first: one of them may be what was merged or closed.
 	Former []version `json:"former,omitempty"`
 	// Keys are the proposed objects with the hash of the live value; zero proposes a deletion.
@@ -116,7 +117,22 @@ type proposal struct {
 type version struct {
 	Base gitstore.ID                    `json:"base"`
 	Head gitstore.ID                    `json:"head"`
+	At   time.Time                      `json:"at,omitzero"`
 	Keys map[resource.Key]resource.Hash `json:"keys"`
+}
+
+// versions are all that are remembered, oldest first: the last is what the proposal says now.
+func (pr *proposal) versions() []version {
+	return append(slices.Clone(pr.Former), version{Base: pr.Base, Head: pr.Head, At: pr.At, Keys: pr.Keys})
+}
+
+// common are the objects that all versions propose with the same values.
+func (pr *proposal) common() map[resource.Key]resource.Hash {
+	out := maps.Clone(pr.Keys)
+	for _, v := range pr.Former {
+		maps.DeleteFunc(out, func(k resource.Key, h resource.Hash) bool { was, ok := v.Keys[k]; return !ok || was != h })
+	}
+	return out
 }
 
 // made reports whether the commit is a version of the proposal.

@@ -279,7 +279,7 @@ func (c *checker) mustHaveMoved(old, now stateAt, was, is, want, live *tree) {
 			continue
 		}
 		for k, h := range q.Keys {
-			if s, there := live.spec[k]; there && s.Hash() == h && is.text[k] != live.text[k] && is.text[k] != want.text[k] {
+			if s, there := live.spec[k]; there && s["c"] == nil && s.Hash() == h && is.text[k] != live.text[k] && is.text[k] != want.text[k] {
 				c.w.fail("a request to revert moves base", "base of %s is %q, and live was %q as asked", k, is.text[k], live.text[k])
 			}
 		}
@@ -347,7 +347,7 @@ func (c *checker) agreedIsBase(report reconciler.Report) {
 	head := s.seen.Head
 	want, live, base := c.w.want(head, c.e), c.w.tree(c.w.refs()[c.e.liveRef()], ""), c.w.tree(s.id, "base")
 	for k, v := range want.text {
-		if live.text[k] == v && base.text[k] != v && c.inScope(*s, k) && c.since[k].Before(report.Started) && !strings.HasPrefix(c.w.rules(head), "ignore") {
+		if live.text[k] == v && live.spec[k]["c"] == want.spec[k]["c"] && base.text[k] != v && c.inScope(*s, k) && c.since[k].Before(report.Started) && !strings.HasPrefix(c.w.rules(head), "ignore") {
 			c.w.fail("what both sides agree on is base", "both say %s = %q, and base is %q", k, v, base.text[k])
 		}
 	}
