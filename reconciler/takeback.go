@@ -56,7 +56,18 @@ func (p *pass) takeBackFailure(r revertion, onto gitstore.ID, t *takenBack) (boo
 	t.text.Failed, t.text.With = sortedResourceKeys(h.Keys), sortedResourceKeys(h.With)
 	t.text.NewIDs, t.text.Left = h.NewIDs, h.Left
 	base := p.baseNow()
+	from, err := p.want.at(p.store, onto)
+	if err != nil {
+		return false, err
+	}
+	// All that it changes must come to what was good: what leads to another value would be deployed next, and might fail and be
+	// taken back in its turn, for ever.
 	restored := func(at *resource.Snapshot) bool {
+		for k := range differing(from.snapshot(), from.snapshot(), at) {
+			if at.Hash(k) != base.Hash(k) {
+				return false
+			}
+		}
 		return !slices.ContainsFunc(t.text.Failed, func(k resource.Key) bool { return at.Hash(k) != base.Hash(k) })
 	}
 	keep := map[resource.Key]*resource.Resource{}
