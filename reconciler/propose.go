@@ -391,7 +391,7 @@ func (p *pass) rebuild(ctx context.Context, i int, items []Item, accept bool) (p
 	if pr.Closed {
 		number = 0
 	}
-	former := slices.Clone(pr.Former)
+	former := pr.Former
 	if !pr.Head.IsZero() && !pr.Closed {
 		former = pr.versions()
 		former = former[max(0, len(former)-maxVersions):]

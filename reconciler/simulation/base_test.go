@@ -96,7 +96,7 @@ func (c *checker) ownLive() gitstore.ID {
 
 // begins checks that a deployment may begin.
 func (c *checker) begins(old, now stateAt) {
-	if old.decisions.Suspended != nil && !slices.ContainsFunc(c.asked, func(a asking) bool { return a.q.Do == reconciler.DoResume }) {
+	if old.decisions.Suspended != nil && !c.askedFor(reconciler.DoResume) {
 		c.w.fail("suspended is suspended", "deployment %s begins", now.journal.ID)
 	}
 	deletes := 0
@@ -126,7 +126,7 @@ func (c *checker) begins(old, now stateAt) {
 			c.w.note("row: merge by field")
 		}
 	}
-	if g := c.e.p.Guard; g.Deletes >= 0 && deletes > g.Deletes && !slices.ContainsFunc(c.asked, func(a asking) bool { return a.q.Do == reconciler.DoOverride }) {
+	if g := c.e.p.Guard; g.Deletes >= 0 && deletes > g.Deletes && !c.askedFor(reconciler.DoOverride) {
 		c.w.fail("guards hold", "%d deletions are deployed, and nobody let them pass", deletes)
 	}
 }

@@ -128,6 +128,11 @@ func (c *checker) permitted(ch resource.Change) {
 	}
 }
 
+// askedFor reports whether people ever asked for it.
+func (c *checker) askedFor(do string) bool {
+	return slices.ContainsFunc(c.asked, func(a asking) bool { return a.q.Do == do })
+}
+
 // askedSince reports whether people asked for anything by command since.
 func (c *checker) askedSince(t time.Time) bool {
 	return slices.ContainsFunc(c.asked, func(a asking) bool { return !a.at.Before(t) })
@@ -230,7 +235,7 @@ func (c *checker) ruled(ch resource.Change, commit gitstore.ID) {
 	for _, r := range []*resource.Resource{ch.Before, ch.After} {
 		switch {
 		case r == nil:
-		case strings.HasPrefix(rules, "protect") && r.Key == thing(1):
+		case strings.HasPrefix(rules, "protect") && r.Key == thing(1) && !c.askedFor(reconciler.DoOverride):
 			c.w.fail("protected objects are left alone", "%s %s", ch.Action(), ch.Key())
 		case strings.Contains(rules, "thing/o3") && r.Key == thing(3):
 			c.w.fail("ignored objects are left alone", "%s %s", ch.Action(), ch.Key())
