@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -53,10 +54,19 @@ func (p *pass) underWay(ctx context.Context) {
 	}
 	j := p.st.journal
 	err := p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: j.ID, Environment: p.Name, Commit: j.Commit.String(), State: "in_progress",
-		Description: fmt.Sprintf("%d changes", len(j.Steps))})
+		Description: fmt.Sprintf("%d changes", len(j.Steps)), URL: p.logURL()})
 	if err != nil {
 		p.log.Warn("announce", "deployment", j.ID, "error", err)
 	}
+}
+
+// logURL is the page of what a deployment did: the history of the live branch tells each with its outcome. Empty where there is none.
+func (p *pass) logURL() string {
+	branch, ok := strings.CutPrefix(p.refs.live, "refs/heads/")
+	if !ok {
+		return ""
+	}
+	return branchURL(p.r.c.Forge, branch)
 }
 
 // announceDeployments tells the forge how deployments ended, and what waits to be deployed. Each is told as it is by now, so
@@ -99,7 +109,7 @@ func (p *pass) announceDeployed(ctx context.Context, d deployed, state string, t
 	if err != nil {
 		return false, p.later(ctx, "commits of a deployment", 0, err)
 	}
-	status := forge.Status{Context: "driftback/" + p.Name, State: "success", Description: d.Text}
+	status := forge.Status{Context: "driftback/" + p.Name, State: "success", Description: d.Text, URL: p.logURL()}
 	if d.Failed {
 		status.State = "failure"
 	}
@@ -119,7 +129,7 @@ func (p *pass) announceDeployed(ctx context.Context, d deployed, state string, t
 
 func (p *pass) ensureDeployment(ctx context.Context, d deployed, state string) (done bool, err error) {
 	return p.say(ctx, "deployment", 0, func() error {
-		return p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: d.ID, Environment: p.Name, Commit: d.Commit.String(), State: state, Description: d.Text})
+		return p.r.c.Forge.EnsureDeployment(ctx, forge.Deployment{ID: d.ID, Environment: p.Name, Commit: d.Commit.String(), State: state, Description: d.Text, URL: p.logURL()})
 	})
 }
 

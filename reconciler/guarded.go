@@ -52,3 +52,14 @@ func protected(ctx context.Context, f forge.Forge, branch string) (bool, error) 
 	}
 	return p.Protected(ctx, branch)
 }
+
+// BranchURL passes the question on: see forge.Linker.
+func (g guarded) BranchURL(branch string) string { return branchURL(g.Forge, branch) }
+
+// branchURL is the address of a branch's page; empty where the forge has none.
+func branchURL(f forge.Forge, branch string) string {
+	if l, ok := f.(forge.Linker); ok {
+		return l.BranchURL(branch)
+	}
+	return ""
+}

@@ -32,6 +32,7 @@ func TestWindows(t *testing.T) {
 	l.pass()
 	require.Contains(t, l.said(pull.Number)["plan/prod"], "`Deployed within windows only: 0 22 * * 1-5 for 6h (UTC).`")
 	require.Contains(t, l.said(pull.Number)["plan/prod"], "Merging this would deploy 1 object: 1 changed.")
+	require.NotContains(t, l.said(pull.Number)["plan/prod"], "the next one opens", "nobody knows when it is merged")
 	require.Equal(t, "success", l.checks(pull.HeadID)[planCheck])
 	l.quiet()
 	l.mergePull(pull.Number)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -101,6 +103,10 @@ func TestWebhooksWakeTheDaemon(t *testing.T) {
 	t.Logf("a drift, and the quiet pass after it, in at most %d passes: %v", passed, asked)
 	require.Equal(t, 1, asked["pulls/create"])
 	require.Equal(t, 1, asked["issues/add-labels"])
+	require.LessOrEqual(t, asked["pulls/get"], 1)
+	require.Empty(t, slices.DeleteFunc(slices.Sorted(maps.Keys(asked)), func(op string) bool {
+		return slices.Contains([]string{"git", "issues/add-labels", "issues/list-comments-for-repo 304", "pulls/create", "pulls/get", "pulls/list", "pulls/list 304"}, op)
+	}), "nothing else is asked")
 	require.LessOrEqual(t, asked["pulls/list"]+asked["pulls/list 304"], 2*passed+2, "the open ones once a pass, its own once a pass, and before and after it is made")
 	require.LessOrEqual(t, asked["git"], 2*passed+2)
 

@@ -143,6 +143,16 @@ func TestGitHubDeveloperRebases(t *testing.T) {
 	for _, s := range states[1:] {
 		require.Equal(t, "inactive", s)
 	}
+	log := h.server.URL + "/acme/config/commits/live/prod"
+	var newest []struct{ ID int }
+	h.call("GET", "/deployments?environment=prod", nil, &newest)
+	var states2 []struct {
+		LogURL string `json:"log_url"`
+	}
+	h.call("GET", fmt.Sprintf("/deployments/%d/statuses", newest[0].ID), nil, &states2)
+	for _, s := range states2 {
+		require.Equal(t, log, s.LogURL, "a link to the log")
+	}
 	require.Contains(t, h.remarks(number), "2 objects deployed and verified")
 	h.still()
 	h.fsck()

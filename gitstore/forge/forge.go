@@ -195,3 +195,9 @@ type Protector interface {
 	// branch, also where our account is exempt from them.
 	Protected(ctx context.Context, branch string) (bool, error)
 }
+
+// A Linker knows the addresses of pages for people. Optional.
+type Linker interface {
+	// BranchURL is the address of the page that lists a branch's commits.
+	BranchURL(branch string) string
+}

@@ -234,6 +234,32 @@ func TestManyObjectsAreFolded(t *testing.T) {
 	require.Empty(t, render(t, p.Body(0)).foreign)
 }
 
+// A drawing has at most 40 objects, whose names mean nothing in it; what is larger is said in a sentence.
+func TestGraphIsSmall(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 39, 40, 300} {
+		p := report.Preview{Environment: "prod"}
+		for i := range n {
+			name := fmt.Sprintf("%s %d", hostile[i%len(hostile)], i)
+			p.References = append(p.References, [2]resource.Key{key("flow", "Main\"]\nclick n0 \"javascript:evil\""), key("queue", name)})
+		}
+		body := p.Body(0)
+		_, drawn, there := strings.Cut(body, "```mermaid\n")
+		if n+1 > 40 {
+			require.False(t, there, n)
+			require.Contains(t, body, fmt.Sprintf("%d objects hang together here", n+1))
+			continue
+		}
+		drawn, _, _ = strings.Cut(drawn, "```")
+		lines := strings.Split(strings.TrimSpace(drawn), "\n")
+		require.Equal(t, "graph LR", lines[0])
+		require.Len(t, lines, 1+n+1+n)
+		for _, l := range lines[1:] {
+			require.Regexp(t, `^\s*n\d+(\[{1,2}"[\pL\pN /._·-]*"\]{1,2}| --> n\d+)$`, l)
+		}
+	}
+}
+
 // A table is as wide as its widest cell: on a page, a name of hundreds of characters pushes all else out of sight.
 func TestRowsStayNarrow(t *testing.T) {
 	t.Parallel()

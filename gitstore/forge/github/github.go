@@ -206,6 +206,19 @@ func apiURL(server string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path + "/api/v3/"}, nil
 }
 
+// BranchURL implements forge.Linker.
+func (f *Forge) BranchURL(branch string) string {
+	web := "https://github.com"
+	if u, err := url.Parse(f.opt.URL); err == nil && u.Host != "" {
+		host := u.Host
+		if strings.HasSuffix(strings.ToLower(host), ".ghe.com") {
+			host = strings.TrimPrefix(host, "api.")
+		}
+		web = u.Scheme + "://" + host + strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v3")
+	}
+	return web + (&url.URL{Path: "/" + f.owner + "/" + f.repo + "/commits/" + branch}).EscapedPath()
+}
+
 func newClient(t http.RoundTripper, base *url.URL) (*gh.Client, error) {
 	c := gh.NewClient(&http.Client{Transport: t})
 	c.BaseURL, c.UploadURL = base, base // nothing is uploaded

@@ -111,6 +111,20 @@ func TestAddressOfTheAPI(t *testing.T) {
 }
 
 // An app's token is got with its key, for one repository, and another one when the server does not take it any more.
+func TestBranchURL(t *testing.T) {
+	t.Parallel()
+	for server, want := range map[string]string{
+		"": "https://github.com/acme/config/commits/live/prod", "https://github.com": "https://github.com/acme/config/commits/live/prod",
+		"https://git.example.org/": "https://git.example.org/acme/config/commits/live/prod", "https://git.example.org/api/v3": "https://git.example.org/acme/config/commits/live/prod",
+		"https://acme.ghe.com": "https://acme.ghe.com/acme/config/commits/live/prod", "https://api.acme.ghe.com": "https://acme.ghe.com/acme/config/commits/live/prod",
+	} {
+		f, err := New(Options{URL: server, Owner: "acme", Repo: "config", Token: func(context.Context) (string, error) { return "t", nil }})
+		require.NoError(t, err)
+		require.Equal(t, want, f.BranchURL("live/prod"), server)
+		require.Equal(t, strings.Replace(want, "live/prod", "live/a%25b", 1), f.BranchURL("live/a%b"))
+	}
+}
+
 func TestAppSignIn(t *testing.T) {
 	t.Parallel()
 	var issued int
