@@ -81,6 +81,7 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 		func() error { return p.announceDeployments(ctx) },
 		func() error { return p.findMerges(ctx) },
 		func() error { return p.announceMerges(ctx, open, d) },
+		func() error { return p.announceTheirs(ctx, open) },
 		func() error { return p.announcePlans(ctx, theirs, d) },
 		func() error { asked, err = p.takeCommands(ctx, open); return err },
 		func() error { return p.giveAnswers(ctx) },

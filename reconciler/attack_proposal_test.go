@@ -3,6 +3,7 @@ package reconciler_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -141,12 +142,15 @@ func TestForeignBranchThenLiveChangesAgain(t *testing.T) {
 	l.pass()
 	require.Len(t, l.pulls(), 2)
 	require.Equal(t, theirs, l.refs()[head])
+	require.Contains(t, l.said(first.Number)["theirs/prod"], "Somebody else pushed to `driftback/drift/prod`, so it is theirs")
+	require.Contains(t, l.said(first.Number)["theirs/prod"], fmt.Sprintf("What was changed by hand since is proposed in #%d.", l.pulls()[0].Number))
 	l.quiet()
 	l.hand("Q", "a=1")
 	l.hand("R", "a=1")
 	l.pass()
 	require.Equal(t, first.Head, l.pull().Head, "never closed by us")
 	require.Equal(t, theirs, l.refs()[head])
+	require.Contains(t, l.said(first.Number)["theirs/prod"], "will be proposed in another one")
 	l.quiet()
 }
 

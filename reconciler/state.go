@@ -111,6 +111,8 @@ type proposal struct {
 	Foreign bool `json:"foreign,omitempty"`
 	// Closed is set when a person closed it: its values are silenced.
 	Closed bool `json:"closed,omitempty"`
+	// Said is the hash of what it was told of being theirs.
+	Said string `json:"said,omitempty"`
 }
 
 // A version is what a proposal was before it was rebuilt.
