@@ -1,6 +1,7 @@
 package genesyscloud
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -16,9 +17,12 @@ func (w *world) incremental(t *testing.T, org *simulator.Org, counted *int, kind
 	t.Helper()
 	c := w.config(org)
 	c.Full, c.Parts = nil, nil // an hour, and six
+	var mu sync.Mutex
 	d, err := New(c, Options{
 		Kinds: kinds, Clock: w.clock, Jitter: func() float64 { return 0.5 },
 		OnRequest: func(operation string, _ int, _ time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
 			if operation != "token" {
 				*counted++
 			}
