@@ -132,7 +132,7 @@ func (d *Driver) get(ctx context.Context, k *kind, id string) (fetched, error) {
 	if !k.Detail {
 		w := &walker{k: k, seeds: d.seeds, s: scanner{b: a.Body}}
 		if out.digest, err = w.object(); err != nil {
-			return fetched{}, err
+			out.digest = 0 // the next listing looks at it anew
 		}
 	}
 	return out, d.complete(ctx, k, id, out.o)
