@@ -173,7 +173,7 @@ func (p *pass) deployedCommits(d deployed) ([]gitstore.ID, error) {
 	return ids, err
 }
 
-// announceQueued tells the forge of a plan that waits for people or for a window: once, and once more after a restart.
+// announceQueued tells the forge of a plan that waits for people or for a window, once.
 func (p *pass) announceQueued(ctx context.Context) error {
 	id, text := "", ""
 	var waiting []string
@@ -196,7 +196,7 @@ func (p *pass) announceQueued(ctx context.Context) error {
 		}
 		p.st.seen.Queued, was = nil, nil
 	}
-	if id == "" || p.queued == id {
+	if id == "" || was != nil && was.Said == "queued" {
 		return nil
 	}
 	if was == nil {
@@ -209,7 +209,9 @@ func (p *pass) announceQueued(ctx context.Context) error {
 	}
 	done, err := p.ensureDeployment(ctx, *was, "queued")
 	if done {
-		p.queued = id
+		told := *was
+		told.Said = "queued"
+		p.st.seen.Queued = &told
 	}
 	return err
 }

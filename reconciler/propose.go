@@ -49,11 +49,19 @@ func (p *pass) propose(ctx context.Context, d Decision) error {
 
 // sawKinds reports whether every kind was read.
 func (p *pass) sawKinds() bool {
+	return len(p.unread()) == 0
+}
+
+// unread are the kinds that this reading says nothing about, sorted.
+func (p *pass) unread() (kinds []resource.Kind) {
 	read := p.seen.Scope().Kinds
-	return !slices.ContainsFunc(p.kinds, func(k resource.KindInfo) bool {
-		_, ok := read[k.Kind]
-		return !ok && !k.ReferenceOnly
-	})
+	for _, k := range p.kinds {
+		if _, ok := read[k.Kind]; !ok && !k.ReferenceOnly {
+			kinds = append(kinds, k.Kind)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
 }
 
 // drift is what there is to propose, in key order; it also counts what is silenced.

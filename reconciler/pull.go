@@ -64,22 +64,25 @@ func (p *pass) fromHistory(out map[resource.Key]attribution, open map[resource.K
 
 // ensurePull makes the forge show the proposal, and merges it where people accepted it.
 func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error {
+	have, err := p.openPull(ctx, pr)
+	if err != nil {
+		return err
+	}
 	text, err := p.pullText(pr, items)
 	if err != nil {
 		return err
 	}
+	if have == nil || have.Draft { // what people take for ready stays so
+		text.Unread = p.unread()
+	}
 	want := forge.Pull{
 		Head: pr.Branch, Base: p.Branch, State: forge.Open, Title: p.conceal(text.Title()), Body: p.conceal(text.Body(maxBody)),
-		Draft: len(text.Guard) > 0 && !pr.Accepted, Labels: []string{"drift", "env/" + p.Name},
+		Draft: len(text.Guard)+len(text.Unread) > 0 && !pr.Accepted, Labels: []string{"drift", "env/" + p.Name},
 	}
 	if len(text.Guard) > 0 {
 		want.Labels = append(want.Labels, "guard")
 	}
 	want.Reviewers = p.reviewers(pr, text)
-	have, err := p.openPull(ctx, pr)
-	if err != nil {
-		return err
-	}
 	if have != nil && pr.Number+p.numbers[pr.Head] == 0 {
 		if err := p.reopened(ctx, *have); err != nil {
 			return err

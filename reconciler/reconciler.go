@@ -217,8 +217,7 @@ type environment struct {
 	referred  referenceIndex
 	// cursor is how far commands were looked for, without finding any, since the one that the state had then.
 	cursor cursor
-	queued string // the deployment of which this process has told the forge that it waits
-	cached bool   // the caches were written down since the start
+	cached bool // the caches were written down since the start
 	// claimed is when the claim that we hold was taken, by our own clock; zero when we hold none.
 	claimed time.Time
 }

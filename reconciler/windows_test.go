@@ -47,6 +47,10 @@ func TestWindows(t *testing.T) {
 	require.Contains(t, told, "`/apply prod` lets exactly this plan pass")
 	require.Equal(t, []string{"queued"}, l.deployments())
 	l.quiet()
+	refs := l.refs()
+	l.restart()
+	l.pass()
+	require.Equal(t, refs, l.refs(), "a new process has nothing to say either")
 
 	l.hand("R", "a=7")
 	l.pass()

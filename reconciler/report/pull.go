@@ -25,6 +25,8 @@ type Pull struct {
 	Held map[resource.Key]string
 	// Guard lists the guards that this breaches; any makes it a draft.
 	Guard []string
+	// Unread are kinds that could not be read in full while this was made; any makes it a draft.
+	Unread []resource.Kind
 	// Commands says that commands in comments are heard.
 	Commands bool
 	// Others are open pull requests of people that change some of the same objects.
@@ -143,10 +145,19 @@ func plural(n int, one, many string) string {
 }
 
 func (p Pull) guard() string {
-	if len(p.Guard) == 0 {
-		return ""
+	out := ""
+	if n := len(p.Unread); n > 0 {
+		var kinds []string
+		for _, k := range p.Unread[:min(n, maxAside)] {
+			kinds = append(kinds, code(clip(string(k), maxName)))
+		}
+		out = "**A draft, because it is not complete.** " + plural(n, "One kind could", "kinds could") + " not be read in full: " + strings.Join(kinds, ", ") +
+			". It is ready once everything is read, or somebody says so.\n\n"
 	}
-	out := "**A draft, because a guard was breached.** Please look whether so much was meant to change:\n\n"
+	if len(p.Guard) == 0 {
+		return out
+	}
+	out += "**A draft, because a guard was breached.** Please look whether so much was meant to change:\n\n"
 	for _, g := range p.Guard[:min(len(p.Guard), maxAside)] {
 		out += "- " + remark(g) + "\n"
 	}

@@ -111,7 +111,7 @@ func hostilePull(s string) report.Pull {
 			},
 		},
 		Others:   []report.Other{{Number: 12, Keys: []resource.Key{key("queue", s), key("file", s)}}},
-		Withheld: map[resource.Key]string{key("file", s): s}, Unknown: map[resource.Key]string{key("file", s): s}, Guard: []string{s},
+		Withheld: map[resource.Key]string{key("file", s): s}, Unknown: map[resource.Key]string{key("file", s): s}, Guard: []string{s}, Unread: []resource.Kind{resource.Kind(s)},
 	}
 }
 
