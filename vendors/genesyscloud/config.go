@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -116,8 +117,8 @@ func safe(u *url.URL) error {
 	return errors.New("want https, or http on this machine")
 }
 
-// optIn are what Include may name.
-func optIn() []string {
+// optIn are what Include may name; they follow from the table, which is constant.
+var optIn = sync.OnceValue(func() []string {
 	var out []string
 	for _, k := range rows(hooks{}) {
 		if k.OptIn {
@@ -130,7 +131,7 @@ func optIn() []string {
 		}
 	}
 	return out
-}
+})
 
 // complete puts the defaults in and reports the first value that cannot be.
 func (c *Config) complete() error {
