@@ -130,6 +130,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 		}
 	}
 	bad := "" // a token that was refused
+	failures, throttles := 0, 0
 	for try := 0; ; try++ {
 		a, token, err := c.once(ctx, r, body, bad, !reads)
 		var no *Refusal
@@ -143,17 +144,18 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 			bad = token // once: it may have been revoked before its time
 			continue
 		case refused && no.throttled():
+			throttles++ // a platform that is busy has not failed
 			c.budget.refused(c.retryAfter(a, try))
 		case errors.Is(err, vendors.ErrLease), !repeat || refused && no.class != nil || errors.Is(err, vendors.ErrDenied) || errors.Is(err, vendors.ErrInvalid):
 			return nil, err
 		default:
-			if try+1 < c.o.MaxTries {
-				if ended := c.o.Clock.Sleep(ctx, c.backoff(try)); ended != nil {
+			if failures++; failures < c.o.MaxTries {
+				if ended := c.o.Clock.Sleep(ctx, c.backoff(failures-1)); ended != nil {
 					return nil, errors.Join(err, ended)
 				}
 			}
 		}
-		if limit := c.o.MaxTries; try+1 >= limit && !(refused && no.throttled() && try+1 < 4*limit) {
+		if failures >= c.o.MaxTries || throttles >= 4*c.o.MaxTries {
 			return nil, fmt.Errorf("%w (tried %d times)", err, try+1)
 		}
 		c.o.Logger.Debug("trying again", "method", r.Method, "path", r.Path, "error", err)

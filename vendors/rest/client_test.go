@@ -148,6 +148,7 @@ func TestRepeats(t *testing.T) {
 		"forbidden":               {Request{}, []int{403}, 1, vendors.ErrDenied},
 		"redirected elsewhere":    {Request{}, []int{302}, 1, vendors.ErrInvalid},
 		"no such method":          {Request{Method: "PATCH"}, []int{405}, 1, vendors.ErrUnsupported},
+		"busy, and failing once":  {Request{}, []int{429, 429, 429, 429, 503, 200}, 6, nil},
 		"too many for a creation": {Request{Method: "POST"}, []int{429, 201}, 2, nil},
 	}
 	for name, test := range tests {
