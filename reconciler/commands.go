@@ -207,6 +207,9 @@ func (p *pass) giveAnswer(ctx context.Context, a reply) error {
 	if err := p.r.c.Forge.Answer(ctx, c, a.Reaction, ""); err != nil || a.Body == "" {
 		return err
 	}
+	if err := p.effect(ctx); err != nil {
+		return err // the first of the two may have taken long
+	}
 	return p.r.c.Forge.EnsureComment(ctx, c.Pull, forge.AnswerKey(c.ID)+"/"+p.Name, a.Body)
 }
 

@@ -42,6 +42,9 @@ func (p *pass) noteDescriptors() error {
 				return err
 			}
 			p.takeFresh(k, fresh)
+			if p.hides(k) {
+				continue // there may be more to learn
+			}
 		}
 		p.st.seen.Descriptors = maps.Clone(p.st.seen.Descriptors)
 		if p.st.seen.Descriptors == nil {
@@ -52,13 +55,22 @@ func (p *pass) noteDescriptors() error {
 	return nil
 }
 
-func (p *pass) takeFresh(k resource.Kind, fresh []string) {
-	if len(fresh) == 0 {
-		return
+// hides reports whether an object of the kind could not be read.
+func (p *pass) hides(kind resource.Kind) bool {
+	for k := range p.seen.Scope().Unknown {
+		if k.Kind == kind {
+			return true
+		}
 	}
+	return false
+}
+
+func (p *pass) takeFresh(k resource.Kind, fresh []string) {
 	all := slices.Concat(p.st.seen.Fresh[k], fresh)
 	slices.Sort(all)
-	all = slices.Compact(all)
+	if all = slices.Compact(all); len(all) == len(p.st.seen.Fresh[k]) {
+		return
+	}
 	p.log.Info("this version reads fields that the one before did not know: they are left as they are until Git names them", "kind", string(k), "fields", fresh)
 	p.st.seen.Fresh = maps.Clone(p.st.seen.Fresh)
 	if p.st.seen.Fresh == nil {
@@ -78,8 +90,11 @@ func (p *pass) learnt(kind resource.Kind) ([]string, error) {
 		}
 	}
 	has, base, want := names[0], names[1], names[2]
-	if len(base) == 0 {
-		return nil, nil
+	if len(base) == 0 { // not adopted yet: what the live branch says until now
+		var err error
+		if base, err = fieldNames(p.live.snapshot(), kind); err != nil || len(base) == 0 {
+			return nil, err
+		}
 	}
 	maps.DeleteFunc(has, func(name string, _ bool) bool { return base[name] || want[name] })
 	return sortedKeys(has), nil

@@ -136,6 +136,9 @@ func (p *pass) closeRevert(ctx context.Context, r revertion, pull *forge.Pull) e
 		if err := p.r.c.Forge.EnsureComment(ctx, pull.Number, closedComment, "Closed: Git wants something else by now, so there is nothing left to take back here."); err != nil {
 			return err
 		}
+		if err := p.effect(ctx); err != nil {
+			return err
+		}
 		pull.State = forge.Closed
 		if _, err := p.r.c.Forge.EnsurePull(ctx, *pull); err != nil {
 			return err
@@ -301,6 +304,9 @@ func (p *pass) ensureRevert(ctx context.Context, r *revertion, t takenBack, have
 		return err
 	}
 	r.Left = p.head
+	if err := p.effect(ctx); err != nil {
+		return err
+	}
 	return p.r.c.Forge.EnsureComment(ctx, have.Number, "push", "Left for a reviewer to merge: "+report.Value(p.conceal(err.Error()))+".")
 }
 

@@ -137,7 +137,17 @@ func (p *pass) takeBackSince(r revertion, onto gitstore.ID, t *takenBack) (bool,
 			return false, err
 		}
 	}
+	from, err := p.want.at(p.store, onto)
+	if err != nil {
+		return false, err
+	}
+	// Nothing may come to a value that it had neither then nor now; of what is spared, that is no simple question.
 	restored := func(at *resource.Snapshot) bool {
+		for k := range differing(from.snapshot(), from.snapshot(), at) {
+			if !spared[k] && at.Hash(k) != then.snapshot().Hash(k) {
+				return false
+			}
+		}
 		for k := range keep {
 			if at.Hash(k) != then.snapshot().Hash(k) {
 				return false

@@ -264,7 +264,7 @@ func (c *checker) mustHaveMoved(old, now stateAt, was, is, want, live *tree) {
 	if old.journal.Phase == "intent" && now.journal.Phase == "" && c.e.p.Mode != reconciler.Observe {
 		commit := c.w.want(mustParse(old.journal.Commit), c.e)
 		for _, s := range old.journal.Steps {
-			if !c.done(s, live) {
+			if !c.done(s, live) || c.e.switched.After(old.journal.Started) {
 				continue
 			}
 			for _, k := range []resource.Key{s.Before, s.After} {

@@ -178,7 +178,7 @@ func (c *checker) fought(k resource.Key, before resource.Spec) {
 			n++
 		}
 	}
-	if n > 7 {
+	if n > 10 { // a deployment that is cut off writes twice
 		c.w.fail("fights end", "%s was written %d times over somebody else's changes within 20 minutes", k, n)
 	}
 }

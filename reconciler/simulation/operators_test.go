@@ -122,6 +122,7 @@ func (w *world) changeScope(e *env) bool {
 
 // changeVersion has the daemons run a version that knows less of the platform, or the newest again.
 func (w *world) changeVersion(e *env) bool {
+	e.switched = w.now
 	if e.old = !e.old; !e.old {
 		e.learnt = w.now
 	}

@@ -197,6 +197,7 @@ func (c *checker) written(ch resource.Change, before map[resource.Key]resource.S
 }
 
 // left checks that operational fields are left alone, and fields that an older version of the program did not know until Git names them.
+// A kind of which anything in Git or base has the field is known to have it.
 func (c *checker) left(ch resource.Change, before map[resource.Key]resource.Spec, want *tree) {
 	if ch.Before == nil || ch.After == nil {
 		return
@@ -207,6 +208,13 @@ func (c *checker) left(ch resource.Change, before map[resource.Key]resource.Spec
 	}
 	base := c.w.tree(c.now().id, "base").spec[ch.Before.Key]
 	_, typed, _ := c.typed(ch.Before.Key, "c")
+	for _, s := range []map[resource.Key]resource.Spec{want.spec, c.w.tree(c.now().id, "base").spec} {
+		for _, other := range s {
+			if other["c"] != nil {
+				return // what a kind is known to have is no news
+			}
+		}
+	}
 	if was["c"] != nil && git["c"] == nil && base["c"] == nil && ch.After.Spec["c"] != was["c"] && typed.Before(c.e.learnt) && !c.lostAfter(c.e.learnt) {
 		c.w.fail("what an older version did not know is left alone", "%s.c: %v becomes %v", ch.Key(), was["c"], ch.After.Spec["c"])
 	}
