@@ -306,8 +306,8 @@ func (c *checker) stands(k resource.Key, h resource.Hash) bool {
 
 // mergedMoves is rule 3: base of what a pull request proposed, and its merge changed, is no longer what it was.
 func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
-	if len(c.w.rewrote) > 0 {
-		return // the merge may be no part of history any more
+	if len(c.w.rewrote) > 0 || !c.e.switched.IsZero() {
+		return // the merge may be no part of history any more; what was proposed may read otherwise in another version
 	}
 	for _, pr := range old.seen.Proposals {
 		if slices.ContainsFunc(now.seen.Proposals, func(p proposalAt) bool { return p.Branch == pr.Branch && p.Head == pr.Head }) {

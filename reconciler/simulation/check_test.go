@@ -25,7 +25,7 @@ type checker struct {
 	heads  []mainTip                             // what the daemons decided on, with when that was written down
 	asked  []asking                              // what people asked for by command
 	had    map[resource.Key]map[string]time.Time // values that base has had, with when it first did
-	over   map[resource.Key][]time.Time          // when driftback wrote over what somebody else had made of the object
+	over   map[resource.Key]map[string]time.Time // deployments that wrote over what somebody else had made of the object
 	busy   []span                                // when a deployment was under way
 	dark   []span                                // outages
 	lost   []time.Time                           // when the state was lost
@@ -61,7 +61,7 @@ type closedPull struct {
 func newChecker(e *env) *checker {
 	return &checker{
 		w: e.w, e: e, inLive: map[resource.Key]map[string]bool{}, shown: map[resource.Key]time.Time{}, since: map[resource.Key]time.Time{},
-		had: map[resource.Key]map[string]time.Time{}, over: map[resource.Key][]time.Time{},
+		had: map[resource.Key]map[string]time.Time{}, over: map[resource.Key]map[string]time.Time{},
 	}
 }
 
