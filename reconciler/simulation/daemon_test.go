@@ -423,8 +423,34 @@ type faultyForge struct {
 func (f *faultyForge) do(what string, env string, g func() error) error {
 	return f.e.do(what, writes, func() error {
 		f.e.w.forgeWrite(f.e.task.owner, env, what)
+		if err := f.limited(); err != nil {
+			return err
+		}
 		return g()
 	})
+}
+
+var errLimited = errors.New("403: secondary rate limit")
+
+func (f *faultyForge) limited() error {
+	if w := f.e.w; !w.quiet && w.now.Before(w.limited) {
+		w.note("forge refusals")
+		return errLimited
+	}
+	return nil
+}
+
+// Commands passes the question on; see forge.Forge.
+func (f *faultyForge) Commands(ctx context.Context, cursor string) ([]forge.Command, string, error) {
+	if err := f.limited(); err != nil {
+		return nil, cursor, err
+	}
+	return f.Forge.Commands(ctx, cursor)
+}
+
+// Protected is what the forge says of its rules.
+func (f *faultyForge) Protected(context.Context, string) (bool, error) {
+	return f.e.w.guarded, f.limited()
 }
 
 func (f *faultyForge) EnsurePull(ctx context.Context, p forge.Pull) (got forge.Pull, err error) {
@@ -441,7 +467,9 @@ func (f *faultyForge) EnsurePull(ctx context.Context, p forge.Pull) (got forge.P
 
 func (f *faultyForge) Pulls(ctx context.Context, q forge.Filter) (got []forge.Pull, err error) {
 	err = f.e.do("pulls", reads, func() (err error) {
-		got, err = f.Forge.Pulls(ctx, q)
+		if err = f.limited(); err == nil {
+			got, err = f.Forge.Pulls(ctx, q)
+		}
 		return err
 	})
 	return got, err
@@ -463,6 +491,10 @@ func (f *faultyForge) EnsureDeployment(ctx context.Context, d forge.Deployment) 
 
 func (f *faultyForge) Merge(ctx context.Context, n int, head, message string) (got forge.Pull, err error) {
 	err = f.do(fmt.Sprintf("merge %d", n), "", func() (err error) {
+		if f.e.w.guarded {
+			f.e.w.note("merges left for a reviewer")
+			return fmt.Errorf("merge #%d: a review is required: %w", n, forge.ErrNotAllowed)
+		}
 		got, err = f.Forge.Merge(ctx, n, head, message)
 		if err == nil {
 			f.e.w.noteMerge(got)

@@ -131,6 +131,22 @@ func (w *world) changeVersion(e *env) bool {
 	return true
 }
 
+// limitForge has the forge refuse the daemons everything for some minutes, as one does that counts requests.
+func (w *world) limitForge(*env) bool {
+	d := time.Duration(10+w.t.pick(290)) * time.Second
+	w.limited = w.now.Add(d)
+	w.logf("the forge refuses everything for %s", d)
+	return true
+}
+
+// protectMain leaves merging to people for some minutes.
+func (w *world) protectMain(*env) bool {
+	w.guarded = true
+	w.logf("main is protected")
+	w.after(time.Duration(60+w.t.pick(300))*time.Second, "main is protected no longer", func() { w.guarded = false })
+	return true
+}
+
 // loseState deletes the state ref.
 func (w *world) loseState(e *env) bool {
 	tip, there := w.refs()[e.stateRef()]

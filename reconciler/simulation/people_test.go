@@ -105,6 +105,8 @@ var moves = [][]move{{
 	{"command in a comment", 3, (*world).comment},
 	{"fight", 1, (*world).robot},
 	{"another version", 1, (*world).changeVersion},
+	{"forge refuses all", 1, (*world).limitForge},
+	{"main is protected", 1, (*world).protectMain},
 }}
 
 // human is one move.

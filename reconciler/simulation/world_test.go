@@ -91,6 +91,11 @@ type world struct {
 	quiet  bool
 	values int
 	births int
+	// limited is until when the forge refuses everything, and guarded whether it lets nobody but people merge.
+	limited time.Time
+	guarded bool
+	// reverts counts the pull requests of reverts that people merged in peace.
+	reverts int
 	// branches counts those of developers.
 	branches int
 	mains    []mainTip // every tip of main, oldest first
