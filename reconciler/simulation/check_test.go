@@ -196,6 +196,7 @@ func (w *world) noteMerge(p forge.Pull) {
 			asked = asked || a.q.Do == reconciler.DoAccept
 		}
 	}
+	asked = asked || strings.HasPrefix(p.Head, "driftback/revert/") && slices.ContainsFunc(w.envs, func(e *env) bool { return e.p.Push })
 	if !asked || isFeature(p.Head) {
 		w.fail("6 one path to production", "#%d is merged and nobody asked for it", p.Number)
 	}

@@ -91,12 +91,19 @@ func (c *checker) mainMoved(k resource.Key, f string, since time.Time) bool {
 	return len(values) > 1 || values[""] && len(objects) > 1
 }
 
-// backToBase reports whether a person's edit only brought back what base had in this field, or what had been accepted in a pull
-// request by then: nothing of theirs is left in it.
+// backToBase reports whether a person's edit only brought back what base had in this field, or what people had accepted in a pull
+// request or asked to take back by then: nothing of theirs is left in it.
 func (c *checker) backToBase(k resource.Key, f string, was any, at time.Time) bool {
 	for v, since := range c.had[k] {
 		var fields map[string]any
 		if since.Before(at) && json.Unmarshal([]byte(v), &fields) == nil && fields[f] == was {
+			return true
+		}
+	}
+	for _, v := range c.e.platform.History(k) {
+		if v.Spec[f] == was && slices.ContainsFunc(c.asked, func(a asking) bool {
+			return a.q.Do == reconciler.DoRevert && a.q.Keys[k] == v.Hash && !a.at.After(at)
+		}) {
 			return true
 		}
 	}

@@ -123,7 +123,9 @@ func (w *world) changeScope(e *env) bool {
 // changeVersion has the daemons run a version that knows less of the platform, or the newest again.
 func (w *world) changeVersion(e *env) bool {
 	e.switched = w.now
-	if e.old = !e.old; !e.old {
+	if e.old = !e.old; e.old {
+		e.aged = w.now
+	} else {
 		e.learnt = w.now
 	}
 	w.logf("%s: another version of the program; an older one: %v", e.name, e.old)

@@ -66,6 +66,7 @@ type env struct {
 	cover    map[resource.Kind]resource.Cover // what the daemons are configured to look at
 	check    *checker
 	switched time.Time // when the daemons' version last changed
+	aged     time.Time // when the daemons last were brought to an older version
 	learnt   time.Time // when the daemons last were brought to the newest version
 	old      bool      // the daemons are of a version that does not know field c
 	retried  int       // how often people asked in peace for what failed to be tried again
