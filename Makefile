@@ -43,6 +43,7 @@ endif
 	@$(MAKE) --no-print-directory simulate unit
 	@echo; echo "ran:"; sed 's/^/  /' bin/ran
 	@echo "skipped:"; cat bin/left bin/skipped | sed 's/^/  /' | grep . || echo "  nothing"
+	@echo "excused from a driver's suite, with how many cases:"; sed 's/^/  /' bin/excused | grep . || echo "  nothing"
 	@grep -E '^ok ' bin/test.log | tail -n 1
 
 deps:

@@ -30,14 +30,18 @@ func TestACommandNamesTheValueThatWasSeenAlsoAfterARestart(t *testing.T) {
 	require.Contains(t, l.answer(n), "- `queue/Q`: changed again since")
 }
 
-func TestARevertOfARevertIsNotTheWayBack(t *testing.T) {
-	t.Parallel()
+// failed is an environment in which queue Q could not be deployed and was undone.
+func failed(t *testing.T) *loop {
 	l := newLoop(t, mem.Options{}, "R: a=1")
-	l.refuse(true)
-	l.env.Rollback.Push = false
-	l.restart()
+	l.refuse(false)
 	l.commit(map[string]string{"Q": "a=bad"})
 	l.pass()
+	return l
+}
+
+func TestARevertOfARevertIsNotTheWayBack(t *testing.T) {
+	t.Parallel()
+	l := failed(t)
 	l.commit(map[string]string{"Q": "", "P": "a=bad"}) // the same mistake under another name
 	l.pass()
 	l.pass()
@@ -54,12 +58,7 @@ func TestARevertOfARevertIsNotTheWayBack(t *testing.T) {
 
 func TestFilesThatKeepAnEnvironmentAreProposedAndNeverPushed(t *testing.T) {
 	t.Parallel()
-	l := newLoop(t, mem.Options{}, "R: a=1")
-	l.refuse(true)
-	l.env.Rollback.Push = false
-	l.restart()
-	l.commit(map[string]string{"Q": "a=bad"})
-	l.pass()
+	l := failed(t)
 	l.env.Rollback.Push = true
 	l.restart()
 	head := l.commit(map[string]string{"Q": "", "P": "a=bad"})

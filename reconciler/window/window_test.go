@@ -103,12 +103,12 @@ func FuzzAt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, allow string, sec int64, minutes uint16, zone string) {
 		w, err := window.Parse(allow, time.Duration(minutes)*time.Minute, zone)
 		if err != nil || sec < 0 || sec > 4e9 {
-			t.Skip()
+			return // no window: see the tests of Parse
 		}
 		ws, now := window.Windows{w}, time.Unix(sec, 0)
 		open, change := ws.At(now)
 		if change.IsZero() {
-			t.Skip() // beyond the horizon
+			return // beyond the horizon
 		}
 		require.True(t, change.After(now))
 		before, _ := ws.At(change.Add(-time.Second))
