@@ -63,7 +63,6 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 		return false, nil
 	}
 	if p.Announce.Off {
-		p.st.seen.Looked = p.head
 		return false, nil
 	}
 	open, err := p.r.c.Forge.Pulls(forge.Recent(ctx), forge.Filter{State: forge.Open, Base: p.Branch})

@@ -134,6 +134,9 @@ func (p *pass) run(ctx context.Context) error {
 // settle is the second half of a pass: with both sides known, decide, deploy, propose and announce. What people asked for in
 // comments, and what announcing found out, is done at once, by doing all of it once more.
 func (p *pass) settle(ctx context.Context) error {
+	if p.Announce.Off {
+		p.st.seen.Looked = p.head // should it be on one day, what was merged before is no news
+	}
 	trouble := slices.Clone(p.trouble)
 	for round := 1; ; round++ {
 		asked, err := p.decideAndDo(ctx)

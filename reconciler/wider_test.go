@@ -2,10 +2,12 @@ package reconciler_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
 	"github.com/driftback/driftback/gitstore/forge/local"
 	"github.com/driftback/driftback/reconciler"
@@ -90,6 +92,37 @@ func TestWhatWaitsIsWrittenDownBeforeTheForgeIsTold(t *testing.T) {
 		require.NotContains(t, []string{"queued", "in_progress"}, d.State, d.ID)
 	}
 	l.quiet()
+}
+
+// DESIGN §4: a deployment makes two state commits. What the forge was told of it is a third one, made at the end of the pass: without
+// it, every restart would say it all again.
+func TestADeploymentMakesTwoStateCommits(t *testing.T) {
+	t.Parallel()
+	for _, off := range []bool{true, false} {
+		l := newLoop(t, mem.Options{}, "Q: a=1")
+		l.env.Announce.Off = off
+		l.restart()
+		l.pass()
+		const ref = "refs/driftback/state/prod"
+		before := l.refs()[ref]
+		l.commit(map[string]string{"Q": "a=2"})
+		l.pass()
+		l.live("Q", "a=2")
+		var subjects []string
+		require.NoError(t, l.git.Log(l.refs()[ref], []gitstore.ID{before}, func(c gitstore.Commit) error {
+			subjects = append(subjects, strings.TrimSpace(c.Message))
+			return nil
+		}))
+		if !off {
+			require.Equal(t, "driftback state: pass", subjects[0])
+			subjects = subjects[1:]
+		}
+		require.Len(t, subjects, 2)
+		require.Regexp(t, "deployment .* ends: success$", subjects[0])
+		require.Regexp(t, "deployment .* begins$", subjects[1])
+		l.restart()
+		l.quiet()
+	}
 }
 
 // deafToCommands is a forge whose comments do not get through.
