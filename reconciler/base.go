@@ -85,18 +85,19 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 		if err != nil {
 			return nil, err
 		}
+		as := pr
 		if pull != nil && pull.State != forge.Open {
-			if pr, err = p.asDecided(pr, pull.HeadID); err != nil {
+			if as, err = p.asDecided(pr, pull.HeadID); err != nil {
 				return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
 			}
 		}
-		m, merged, err := p.mergeOf(ctx, pr, pull)
+		m, merged, err := p.mergeOf(ctx, as, pull)
 		if err != nil {
 			return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
 		}
 		switch {
 		case merged:
-			if err := p.accepted(pr, m); err != nil {
+			if err := p.accepted(as, m); err != nil {
 				return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
 			}
 			maps.Copy(inside, m.inside)
@@ -109,12 +110,14 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 			if ours {
 				continue // it was withdrawn, and that was cut off
 			}
-			if err := p.rejected(pr); err != nil {
+			if err := p.rejected(as); err != nil {
 				return nil, err
 			}
-			pr.Closed = true
+			pr.Closed = true // all its versions are kept: the newest may be merged from another pull request of its branch
 		case pull != nil && pull.State == forge.Open && pr.Closed:
-			p.unsilence(pr.Keys)
+			for _, v := range pr.versions() {
+				p.unsilence(v.Keys)
+			}
 			pr.Closed = false
 		}
 		left = append(left, pr)

@@ -96,7 +96,7 @@ func (p *pass) lastKnown() []Item {
 			continue
 		}
 		for k, h := range pr.Keys {
-			if base.Hash(k) == h {
+			if base.Hash(k) == h || p.overtaken(k, h) {
 				continue // Git decided about it
 			}
 			if p.sees(k) || p.live.snapshot().Hash(k) != h || p.want.snapshot().Hash(k) == h || p.silent(k, h) || p.rules.Ignored(k) {
@@ -106,6 +106,17 @@ func (p *pass) lastKnown() []Item {
 		}
 	}
 	return out
+}
+
+// overtaken reports whether a value that live had is older than what was written in its place: whatever somebody made of that
+// since, it is not this.
+func (p *pass) overtaken(k resource.Key, h resource.Hash) bool {
+	if _, born := p.st.seen.Born[k]; !born {
+		return false
+	}
+	history := liveHistory{p: p, born: p.st.seen.Born}
+	values, err := history.since(k, p.baseNow().Hash(k))
+	return err == nil && !values[h]
 }
 
 // sees reports whether this reading says anything about the object.

@@ -243,10 +243,11 @@ func (p *pass) withdraw(ctx context.Context, wanted [][]Item) error {
 	return nil
 }
 
+// stillSilenced reports whether anything that a version of the proposal says is silenced.
 func (p *pass) stillSilenced(pr proposal) bool {
-	for k, h := range pr.Keys {
-		if p.st.decisions.Silenced[k] == h {
-			if _, ok := p.st.decisions.Silenced[k]; ok {
+	for _, v := range pr.versions() {
+		for k, h := range v.Keys {
+			if was, ok := p.st.decisions.Silenced[k]; ok && was == h {
 				return true
 			}
 		}

@@ -19,6 +19,9 @@ func (c *checker) stateMoved(from, to gitstore.ID) {
 	old, now := c.stateOf(from), c.stateOf(to)
 	c.state = now
 	c.noteDeployment(old, now)
+	if now.seen.Descriptors[thingKind] != old.seen.Descriptors[thingKind] && c.e.old {
+		c.unknowing = c.w.now
+	}
 	was, is := c.w.tree(from, "base"), c.w.tree(to, "base")
 	live := c.w.tree(c.ownLive(), "")
 	want := c.w.want(now.seen.Head, c.e)
@@ -264,7 +267,7 @@ func (c *checker) mustHaveMoved(old, now stateAt, was, is, want, live *tree) {
 	if old.journal.Phase == "intent" && now.journal.Phase == "" && c.e.p.Mode != reconciler.Observe {
 		commit := c.w.want(mustParse(old.journal.Commit), c.e)
 		for _, s := range old.journal.Steps {
-			if !c.done(s, live) || c.e.switched.After(old.journal.Started) {
+			if !c.done(s, live, old.journal.Started) || c.e.switched.After(old.journal.Started) {
 				continue
 			}
 			for _, k := range []resource.Key{s.Before, s.After} {
@@ -287,11 +290,12 @@ func (c *checker) mustHaveMoved(old, now stateAt, was, is, want, live *tree) {
 	c.mergedMoves(old, now, was, is, want, live)
 }
 
-// done reports whether all that a step changes is as it says, on the platform and in the live branch, and driftback did it.
-func (c *checker) done(s stepAt, live *tree) bool {
+// done reports whether all that a step of a deployment that began then changes is as it says, on the platform and in the live branch, and
+// driftback did it. Of an object that had a double since, it could not know.
+func (c *checker) done(s stepAt, live *tree, began time.Time) bool {
 	for _, k := range []resource.Key{s.Before, s.After} {
 		h := live.spec[k].Hash()
-		if k.Name != "" && (slices.Contains(c.e.platform.Twins(), k) || !c.stands(k, h) || k == s.After && h != s.To || k != s.After && !h.IsZero()) {
+		if k.Name != "" && (slices.Contains(c.e.platform.Twins(), k) || c.e.twinned[k].After(began) || !c.stands(k, h) || k == s.After && h != s.To || k != s.After && !h.IsZero()) {
 			return false
 		}
 	}
@@ -330,7 +334,7 @@ func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
 				if is.text[k] == "" && len(c.dark) > 0 {
 					continue // live may have said that it was gone, and Git as well
 				}
-				if b := is.text[k]; b != l && b != want.text[k] && b != live.text[k] {
+				if b := is.text[k]; b != l && b != want.text[k] && b != live.text[k] && !c.caughtUp(old, now, k, b) {
 					c.w.fail("a merged pull request moves base", "base of %s stays %q though #%d, which proposed %q, was merged", k, b, m.pull.Number, l)
 				}
 			}
@@ -386,17 +390,17 @@ func (c *checker) ignoresB(commit gitstore.ID, k resource.Key) bool {
 	return k == thing(2) && strings.Contains(c.w.rules(commit), "fields: [b]")
 }
 
-// builtOn walks a drift branch back to the commit of main, present or former, below it.
+// builtOn walks a drift branch back to the commit of main, present or former, on which it was made: what was merged is a part of main later.
 func (c *checker) builtOn(head gitstore.ID) gitstore.ID {
 	for at := head; ; {
-		for _, m := range c.w.mains {
-			if c.w.ancestor(at, m.id) {
-				return at
-			}
-		}
 		x, err := c.w.store.CommitAt(at)
 		must(err)
 		at = x.Parents[0]
+		for _, m := range c.w.mains {
+			if !m.since.Truncate(time.Second).After(x.Committer.When) && c.w.ancestor(at, m.id) {
+				return at
+			}
+		}
 	}
 }
 

@@ -31,13 +31,16 @@ type checker struct {
 	lost   []time.Time                           // when the state was lost
 	// foreign is when somebody else pushed to the live branch.
 	foreign []time.Time
-	state   stateAt
+	// unknowing is when a version that does not know field c last wrote down that it had read the platform.
+	unknowing time.Time
+	state     stateAt
 }
 
 type asking struct {
 	at    time.Time
 	q     reconciler.Request
-	event int // the forge's number of the comment that says so; 0 for the command line
+	event int    // the forge's number of the comment that says so; 0 for the command line
+	head  string // of our pull request that the comment is on
 }
 
 // span is a stretch of time; one that has no end yet goes on.
@@ -74,6 +77,8 @@ type stateAt struct {
 		Scope     resource.Scope
 		Cursor    string
 		Proposals []proposalAt
+		// Descriptors are digests of what the version that wrote it knows of each kind.
+		Descriptors map[resource.Kind]string
 	}
 	journal struct {
 		Owner, Phase, ID, Commit, Cause string

@@ -42,7 +42,7 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 			if f == "b" && c.ignoresB(commit, k) {
 				continue // nobody's, by the rules
 			}
-			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || c.lostAfter(at) {
+			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || c.takenBackAs(k, f, was, at) || c.lostAfter(at) {
 				continue
 			}
 			if !c.mainMoved(k, f, at) {
@@ -56,6 +56,27 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 func (c *checker) closedSince(t time.Time) bool {
 	return c.e.p.OnClose == "revert" && slices.ContainsFunc(c.w.closed, func(p closedPull) bool {
 		return envOfBranch(p.pull.Head) == c.e.name && !p.at.Before(t)
+	})
+}
+
+// takenBackAs reports whether the edit brought back, before that was noticed, just the value of a pull request that people had closed, where
+// that asks for what Git says, or asked to revert.
+func (c *checker) takenBackAs(k resource.Key, f string, was any, at time.Time) bool {
+	asks := func(head string, when time.Time) bool {
+		if head == "" || when.After(at) {
+			return false
+		}
+		proposed, _, ok := c.proposedIn(mustParse(head))
+		if !ok || proposed.spec[k][f] != was {
+			return false
+		}
+		noticed, ok := c.had[k][proposed.text[k]]
+		return !ok || !noticed.Before(at)
+	}
+	return c.e.p.OnClose == "revert" && slices.ContainsFunc(c.w.closed, func(p closedPull) bool {
+		return envOfBranch(p.pull.Head) == c.e.name && asks(p.pull.HeadID, p.at)
+	}) || slices.ContainsFunc(c.asked, func(a asking) bool {
+		return a.q.Do == reconciler.DoRevert && asks(a.head, a.at)
 	})
 }
 

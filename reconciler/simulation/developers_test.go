@@ -118,22 +118,29 @@ func (w *world) comment(e *env) bool {
 	if w.t.pick(8) == 7 {
 		ask = fmt.Sprintf("/rollback %.10s", choose(w, w.mains...).id)
 	}
-	return w.say(p.Number, ask)
+	return w.say(p, ask)
 }
 
-func (w *world) say(n int, ask string) bool {
-	said, err := w.forge.Comment(ctx, n, ask)
+func (w *world) say(p forge.Pull, ask string) bool {
+	said, err := w.forge.Comment(ctx, p.Number, ask)
 	must(err)
 	event, err := strconv.Atoi(said.ID)
 	must(err)
-	w.logf("ann: says %s on #%d", ask, n)
+	w.logf("ann: says %s on #%d", ask, p.Number)
+	if strings.HasSuffix(ask, "until 1h") {
+		w.ignored = append(w.ignored, w.now.Add(time.Hour))
+	}
 	for verb, do := range map[string]string{
 		"/drift accept": reconciler.DoAccept, "/drift revert": reconciler.DoRevert, "/drift ignore": reconciler.DoIgnore,
 		"/apply": reconciler.DoOverride, "/rollback": reconciler.DoRollback,
 	} {
 		if strings.HasPrefix(ask, verb) {
 			for _, e := range w.envs {
-				e.check.asked = append(e.check.asked, asking{at: w.now, q: reconciler.Request{Do: do}, event: event})
+				a := asking{at: w.now, q: reconciler.Request{Do: do}, event: event}
+				if envOfBranch(p.Head) == e.name {
+					a.head = p.HeadID
+				}
+				e.check.asked = append(e.check.asked, a)
 			}
 		}
 	}

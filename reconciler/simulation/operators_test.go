@@ -234,6 +234,7 @@ func (w *world) twin(e *env) bool {
 	}
 	e.platform.Twin(k)
 	w.logf("%s: bob makes a second %s", e.name, k)
+	e.twinned[k] = w.now
 	w.after(3*time.Minute, fmt.Sprintf("%s: bob removes the second %s", e.name, k), func() { e.platform.Untwin(k) })
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -35,7 +36,7 @@ func (w *world) peace() {
 		for _, e := range w.envs {
 			open = w.answer(e) || open
 		}
-		settled = !open && w.unsettled() == ""
+		settled = !open && w.unsettled() == "" && !w.wakes()
 		w.refs()
 	}
 	if w.failure != nil {
@@ -62,6 +63,13 @@ func (w *world) rest() {
 		w.fail("9 quiet when nothing happens", "%d writes to the platforms", n)
 	}
 	w.told()
+}
+
+// wakes reports whether something that people ignored for a while is drift again soon.
+func (w *world) wakes() bool {
+	return slices.ContainsFunc(w.ignored, func(t time.Time) bool {
+		return t.After(w.now.Add(-3*time.Minute)) && t.Before(w.now.Add(15*time.Minute))
+	})
 }
 
 func (w *world) writes() (n int) {
@@ -224,7 +232,7 @@ func (w *world) endHolds() bool {
 	must(err)
 	for _, p := range merged {
 		if isFeature(p.Head) {
-			w.say(p.Number, "/cancel")
+			w.say(p, "/cancel")
 		}
 	}
 	return true

@@ -65,11 +65,12 @@ type env struct {
 	weather  mem.Weather
 	cover    map[resource.Kind]resource.Cover // what the daemons are configured to look at
 	check    *checker
-	switched time.Time // when the daemons' version last changed
-	aged     time.Time // when the daemons last were brought to an older version
-	learnt   time.Time // when the daemons last were brought to the newest version
-	old      bool      // the daemons are of a version that does not know field c
-	retried  int       // how often people asked in peace for what failed to be tried again
+	switched time.Time                  // when the daemons' version last changed
+	aged     time.Time                  // when the daemons last were brought to an older version
+	learnt   time.Time                  // when the daemons last were brought to the newest version
+	old      bool                       // the daemons are of a version that does not know field c
+	twinned  map[resource.Key]time.Time // when somebody last made a second object of the name
+	retried  int                        // how often people asked in peace for what failed to be tried again
 }
 
 func (e *env) liveRef() string  { return "refs/heads/live/" + e.name }
@@ -95,6 +96,7 @@ type world struct {
 	// limited is until when the forge refuses everything, and guarded whether it lets nobody but people merge.
 	limited time.Time
 	guarded bool
+	ignored []time.Time // when what people said to ignore for a while ends
 	// reverts counts the pull requests of reverts that people merged in peace.
 	reverts int
 	// branches counts those of developers.
@@ -180,7 +182,7 @@ func (w *world) serve(s *gitstore.Store, user string) *local.Forge {
 
 func (w *world) newEnv(name string) *env {
 	t := w.t
-	e := &env{w: w, name: name}
+	e := &env{w: w, name: name, twinned: map[resource.Key]time.Time{}}
 	e.p = envParameters{
 		Mode:     []reconciler.Mode{reconciler.Sync, reconciler.Sync, reconciler.Sync, reconciler.Sync, reconciler.Enforce, reconciler.Observe}[t.pick(6)],
 		Versions: t.pick(2) == 0, IDs: t.pick(2) == 0, Activation: t.pick(3) == 2, Shared: t.pick(6) == 5,
