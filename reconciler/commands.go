@@ -259,6 +259,9 @@ func (p *pass) askDrift(said command.Command, c forge.Command, pull *forge.Pull)
 	if i < 0 {
 		return q, answer("Say this on the pull request of the drift of %s, which proposes what was changed by hand.", report.Value(p.Name)), false
 	}
+	if p.st.seen.Proposals[i].Foreign && said.Verb == command.Accept {
+		return q, answer("Somebody else pushed to this branch, so it is theirs: merging it accepts what it then says."), false
+	}
 	proposed := p.proposedAt(p.st.seen.Proposals[i], c.At)
 	keys, not := map[resource.Key]resource.Hash{}, map[resource.Key]string{}
 	if len(said.Keys) == 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/reconciler/files"
@@ -31,20 +30,17 @@ func (p *pass) propose(ctx context.Context, d Decision) error {
 	if err != nil {
 		return fmt.Errorf("propose: %w", err)
 	}
-	theirs := p.foreignBranches()
-	accepted, rest := p.splitAccepted(drift, theirs)
-	wanted := [][]Item{}
-	for _, group := range [][]Item{accepted, rest} {
-		if len(group) > 0 {
-			wanted = append(wanted, group)
-		}
+	theirs, err := p.foreignBranches()
+	if err != nil {
+		return fmt.Errorf("propose: %w", err)
 	}
-	for i, group := range wanted {
-		if err := p.ensure(ctx, group, i == 0 && len(accepted) > 0); err != nil {
+	shares := p.shares(drift, theirs)
+	for i := range shares {
+		if err := p.ensure(ctx, &shares[i]); err != nil {
 			return fmt.Errorf("propose: %w", err)
 		}
 	}
-	return p.withdraw(ctx, wanted)
+	return p.withdraw(ctx, shares)
 }
 
 // sawKinds reports whether every kind was read.
@@ -236,103 +232,41 @@ func (p *pass) proposedAlready(over resource.Overlay) bool {
 
 // foreignBranches finds our branches that a person pushed to. They stay as they are, with
 // the values that they propose.
-func (p *pass) foreignBranches() map[resource.Key]resource.Hash {
+func (p *pass) foreignBranches() (map[resource.Key]resource.Hash, error) {
 	theirs := map[resource.Key]resource.Hash{}
 	for i := range p.st.seen.Proposals {
 		pr := &p.st.seen.Proposals[i]
-		if tip := p.git["refs/heads/"+pr.Branch]; !tip.IsZero() && !pr.Closed && !pr.made(tip) {
-			pr.Foreign = true
+		if tip := p.git["refs/heads/"+pr.Branch]; !tip.IsZero() && pr.keptByUs() && !pr.made(tip) {
+			if err := p.takenOver(pr, tip); err != nil {
+				return nil, err
+			}
 		}
 		if pr.Foreign && !pr.Closed {
 			maps.Copy(theirs, pr.Keys)
 		}
 	}
-	return theirs
+	return theirs, nil
 }
 
-func (p *pass) splitAccepted(drift []Item, theirs map[resource.Key]resource.Hash) (accepted, rest []Item) {
-	for _, it := range drift {
-		if h, ok := theirs[it.Key]; ok && h == it.Live {
+// takenOver makes a proposal that of the person who pushed tip, as it was where they built on it: a later version may have been
+// written down and never have reached the branch.
+func (p *pass) takenOver(pr *proposal, tip gitstore.ID) error {
+	pr.Foreign = true
+	all := pr.versions()
+	for i, v := range slices.Backward(all) {
+		if v.Head.IsZero() {
 			continue
 		}
-		if h, ok := p.st.decisions.Accepted[it.Key]; ok && (h == it.Live || p.stillAs(it.Key, h)) {
-			accepted = append(accepted, it)
-			continue
-		}
-		rest = append(rest, it)
-	}
-	return accepted, rest
-}
-
-func keysOf(items []Item) map[resource.Key]resource.Hash {
-	out := make(map[resource.Key]resource.Hash, len(items))
-	for _, it := range items {
-		out[it.Key] = it.Live
-	}
-	return out
-}
-
-// ensure makes one pull request propose these objects.
-func (p *pass) ensure(ctx context.Context, items []Item, accept bool) error {
-	i := p.slotFor(items, accept)
-	pr := p.st.seen.Proposals[i]
-	fresh, err := p.upToDate(pr, items)
-	if err != nil {
-		return err
-	}
-	if fresh && pr.Number+p.numbers[pr.Head] != 0 && slices.ContainsFunc(items, func(it Item) bool { return !p.sees(it.Key) }) {
-		return nil // it stays as it is until all of it is seen again
-	}
-	if !fresh {
-		if pr, err = p.rebuild(ctx, i, items, accept); err != nil || pr.Head.IsZero() {
+		within, err := p.store.IsAncestor(v.Head, tip)
+		if err != nil && !errors.Is(err, gitstore.ErrMissing) {
 			return err
 		}
-	}
-	return p.ensurePull(ctx, pr, items)
-}
-
-// slotFor finds the proposal that these objects belong to, or adds one with a free branch name.
-func (p *pass) slotFor(items []Item, accept bool) int {
-	keys := keysOf(items)
-	best := -1
-	for i, pr := range p.st.seen.Proposals {
-		if pr.Foreign || pr.Closed {
-			continue
-		}
-		if maps.Equal(pr.Keys, keys) {
-			p.st.seen.Proposals[i].Accepted = accept
-			return i
-		}
-		if pr.Accepted == accept && best < 0 {
-			best = i
+		if within {
+			pr.Base, pr.Head, pr.At, pr.Keys, pr.Former = v.Base, v.Head, v.At, v.Keys, all[:i]
+			return nil
 		}
 	}
-	if best >= 0 {
-		return best
-	}
-	taken := map[string]bool{}
-	for _, pr := range p.st.seen.Proposals {
-		if !pr.Closed {
-			taken[pr.Branch] = true
-		}
-	}
-	branch := p.refs.drift
-	for n := 2; taken[branch] || p.somebodys(branch); n++ {
-		branch = p.refs.drift + "-" + strconv.Itoa(n)
-	}
-	p.st.seen.Proposals = append(p.st.seen.Proposals, proposal{Branch: branch, Accepted: accept})
-	return len(p.st.seen.Proposals) - 1
-}
-
-// somebodys reports whether a branch of one of our names, that no proposal of ours has, ends in a commit
-// of somebody else: one that a person pushed to and closed, or that outlived the state.
-func (p *pass) somebodys(branch string) bool {
-	tip, there := p.git["refs/heads/"+branch]
-	if !there {
-		return false
-	}
-	c, err := p.store.CommitAt(tip)
-	return err != nil || report.ParseTrailers(c.Message).Environment != p.Name
+	return nil // they wrote it anew
 }
 
 // upToDate reports whether the branch says what live says, and still merges cleanly.
@@ -368,9 +302,9 @@ func (p *pass) upToDate(pr proposal, items []Item) (bool, error) {
 }
 
 // rebuild writes the branch anew on the tracked branch's head: a commit per person and cluster.
-func (p *pass) rebuild(ctx context.Context, i int, items []Item, accept bool) (proposal, error) {
+func (p *pass) rebuild(ctx context.Context, s share) (proposal, error) {
 	over := resource.Overlay{}
-	for _, it := range items {
+	for _, it := range s.items {
 		r, err := p.lastSeen(it.Key)
 		if err != nil {
 			return proposal{}, err
@@ -401,7 +335,7 @@ func (p *pass) rebuild(ctx context.Context, i int, items []Item, accept bool) (p
 			return proposal{}, err
 		}
 	}
-	pr := &p.st.seen.Proposals[i]
+	pr := &p.st.seen.Proposals[s.slot]
 	old := p.git["refs/heads/"+pr.Branch]
 	if at.commit == p.head {
 		return proposal{}, nil // live is what Git says after all: nothing to propose
@@ -415,7 +349,7 @@ func (p *pass) rebuild(ctx context.Context, i int, items []Item, accept bool) (p
 		former = pr.versions()
 		former = former[max(0, len(former)-maxVersions):]
 	}
-	*pr = proposal{Branch: pr.Branch, Former: former, Base: p.head, Head: at.commit, At: p.r.c.Clock.Now().UTC(), Keys: keysOf(items), Init: !p.st.seen.Adopted, Accepted: accept, Number: number}
+	*pr = proposal{Branch: pr.Branch, Former: former, Base: p.head, Head: at.commit, At: p.r.c.Clock.Now().UTC(), Keys: keysOf(s.items), Init: !p.st.seen.Adopted, Accepted: s.accept, Number: number}
 	if old == at.commit {
 		return *pr, nil
 	}

@@ -1,12 +1,14 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -134,6 +136,9 @@ func hasLabel(labels []string, l string) bool {
 	return slices.ContainsFunc(labels, func(has string) bool { return strings.EqualFold(has, l) })
 }
 
+// mergeAgain is how soon a merge is asked for again where the forge knows another head: GitHub takes a moment to see what was pushed.
+const mergeAgain = 5 * time.Second
+
 // mergeAccepted merges exactly what was proposed. What the forge refuses is left for a reviewer, and
 // not asked for again before the tracked branch moves.
 func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error {
@@ -153,7 +158,8 @@ func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error
 		p.mergedNow[pr.Branch] = true
 		return nil
 	case errors.Is(err, forge.ErrMoved):
-		return nil // a person pushed to it just now, or the forge has not seen our push yet
+		p.wakeAt(p.r.c.Clock.Now().Add(mergeAgain)) // a person pushed to it just now, or the forge has not seen our push yet
+		return nil
 	case !isRefusal(err):
 		return err
 	}
@@ -217,16 +223,20 @@ func breachTexts(bs []plan.Breach) []string {
 	return out
 }
 
-// withdraw closes those of our pull requests that propose nothing any more: live agrees with Git again.
-func (p *pass) withdraw(ctx context.Context, wanted [][]Item) error {
-	var left []proposal
-	for _, pr := range p.st.seen.Proposals {
-		needed := slices.ContainsFunc(wanted, func(items []Item) bool { return maps.Equal(pr.Keys, keysOf(items)) })
+// withdraw closes those of our pull requests that propose nothing any more: live agrees with Git again, people said to leave it, or
+// what they proposed stands in another one.
+func (p *pass) withdraw(ctx context.Context, shares []share) error {
+	var left, over []proposal
+	for i, pr := range p.st.seen.Proposals {
+		needed := slices.ContainsFunc(shares, func(s share) bool { return s.slot == i && maps.Equal(pr.Keys, keysOf(s.items)) })
 		if needed || pr.Foreign && !pr.Closed || pr.Closed && p.stillSilenced(pr) {
 			left = append(left, pr)
 			continue
 		}
-		if err := p.closePull(ctx, pr); err != nil {
+		over = append(over, pr)
+	}
+	for _, pr := range over {
+		if err := p.closePull(ctx, pr, p.whyWithdrawn(pr, left)); err != nil {
 			return fmt.Errorf("withdraw %s: %w", pr.Branch, err)
 		}
 	}
@@ -235,12 +245,35 @@ func (p *pass) withdraw(ctx context.Context, wanted [][]Item) error {
 		if slices.ContainsFunc(left, func(pr proposal) bool { return pr.Branch == branch && !pr.Closed }) {
 			continue
 		}
-		if err := p.closePull(ctx, proposal{Branch: branch}); err != nil {
+		pr := proposal{Branch: branch}
+		if err := p.closePull(ctx, pr, p.whyWithdrawn(pr, left)); err != nil {
 			return fmt.Errorf("withdraw %s: %w", branch, err)
 		}
 	}
 	p.st.seen.Orphans = nil
 	return nil
+}
+
+// whyWithdrawn says why a proposal is over, while others are left.
+func (p *pass) whyWithdrawn(pr proposal, left []proposal) string {
+	silent, reverted := false, false
+	for _, k := range sortedResourceKeys(pr.Keys) {
+		for _, other := range left {
+			n := cmp.Or(other.Number, p.numbers[other.Head])
+			if _, ok := other.Keys[k]; ok && !other.Closed && n != 0 {
+				return fmt.Sprintf("Closed: what is left of this is proposed in #%d.", n)
+			}
+		}
+		_, back := p.st.decisions.Reverted[k]
+		silent, reverted = silent || p.silent(k, pr.Keys[k]), reverted || back
+	}
+	switch {
+	case silent:
+		return fmt.Sprintf("Closed: somebody said to leave `%s` as it is here, so there is nothing left to decide.", p.Name)
+	case reverted:
+		return fmt.Sprintf("Closed: somebody said that Git is right, and `%s` is to be put back, so there is nothing left to decide here.", p.Name)
+	}
+	return fmt.Sprintf("Closed: `%s` and Git agree on these objects again, so there is nothing left to decide here.", p.Name)
 }
 
 // stillSilenced reports whether anything that a version of the proposal says is silenced.
@@ -276,7 +309,7 @@ func (p *pass) reopened(ctx context.Context, pull forge.Pull) error {
 	return p.r.c.Forge.EnsureComment(ctx, pull.Number, closedComment, "")
 }
 
-func (p *pass) closePull(ctx context.Context, pr proposal) error {
+func (p *pass) closePull(ctx context.Context, pr proposal, why string) error {
 	if pr.Closed {
 		return nil
 	}
@@ -287,7 +320,6 @@ func (p *pass) closePull(ctx context.Context, pr proposal) error {
 	if err := p.effect(ctx); err != nil {
 		return err
 	}
-	why := fmt.Sprintf("Closed: `%s` and Git agree on these objects again, so there is nothing left to decide here.", p.Name)
 	if err := p.r.c.Forge.EnsureComment(ctx, have.Number, closedComment, why); err != nil {
 		return err
 	}

@@ -63,20 +63,26 @@ func (p *pass) replyTo(q Request) error {
 	return nil
 }
 
-// howAccepted says how far accepting objects came: merged, or left for a reviewer, and where.
+// howAccepted says how far accepting objects came: merged, or left for a reviewer, and where; and where the rest went.
 func (p *pass) howAccepted(keys map[resource.Key]resource.Hash) string {
+	said, rest := "Accepted into Git, as far as the rules of this repository permit; else it is left for a reviewer.", ""
 	for _, pr := range p.st.seen.Proposals {
 		one := slices.ContainsFunc(sortedResourceKeys(keys), func(k resource.Key) bool { _, in := pr.Keys[k]; return in })
 		n := cmp.Or(pr.Number, p.numbers[pr.Head])
 		switch {
-		case !pr.Accepted || !one || n == 0:
-		case p.mergedNow[pr.Branch]:
-			return fmt.Sprintf("Accepted into Git: #%d is merged.\n", n)
-		case pr.Left == p.head:
-			return fmt.Sprintf("Accepted, and left for a reviewer: the rules of this repository do not let driftback merge #%d.\n", n)
+		case n == 0 || pr.Closed:
+		case pr.Foreign && one:
+			said = fmt.Sprintf("Somebody else pushed to #%d, so it is theirs: merging it accepts what it then says.", n)
+		case pr.Foreign:
+		case !pr.Accepted:
+			rest = fmt.Sprintf(" What else was changed by hand is proposed in #%d.", n)
+		case one && p.mergedNow[pr.Branch]:
+			said = fmt.Sprintf("Accepted into Git: #%d is merged.", n)
+		case one && pr.Left == p.head:
+			said = fmt.Sprintf("Accepted, and left for a reviewer: the rules of this repository do not let driftback merge #%d.", n)
 		}
 	}
-	return "Accepted into Git, as far as the rules of this repository permit; else it is left for a reviewer.\n"
+	return said + rest + "\n"
 }
 
 // wait keeps what a pull request changes from being deployed; on one of ours, the environment is suspended.

@@ -17,6 +17,17 @@ func (h *hub) approve(n int) {
 	h.call("POST", fmt.Sprintf("/pulls/%d/reviews", n), map[string]string{"event": "APPROVE", "body": "As meant."}, nil)
 }
 
+// changes are the files that a pull request changes, as GitHub has it.
+func (h *hub) changes(n int) (paths []string) {
+	h.t.Helper()
+	var out []struct{ Filename string }
+	h.call("GET", fmt.Sprintf("/pulls/%d/files?per_page=100", n), nil, &out)
+	for _, f := range out {
+		paths = append(paths, f.Filename)
+	}
+	return paths
+}
+
 // stays requires that passes write nothing to GitHub and move no ref, while pull requests are open.
 func (h *hub) stays() {
 	h.t.Helper()
@@ -28,9 +39,9 @@ func (h *hub) stays() {
 	require.Equal(h.t, writes, h.server.Writes(), "nothing was written on GitHub")
 }
 
-// Where the tracked branch wants a review, two of five objects that somebody accepts are left for a reviewer, who is told so, and
-// so is who asked; nothing is pushed past the rule, and nothing is said twice. Once they are reviewed and merged, and the rest is
-// put back, it is quiet.
+// Where the tracked branch wants a review, the pull request is narrowed to the two of five objects that somebody accepts and left for a
+// reviewer, who is told so, and so is who asked; the rest moves to a second one. Nothing is pushed past the rule, and nothing is said
+// twice. Once they are reviewed and merged, and the rest is put back, it is quiet.
 func TestGitHubAcceptIsLeftForAReviewer(t *testing.T) {
 	t.Parallel()
 	names := []string{"a.yml", "b.yml", "c.yml", "d.yml", "e.yml"}
@@ -58,9 +69,14 @@ func TestGitHubAcceptIsLeftForAReviewer(t *testing.T) {
 			rest = p
 		}
 	}
+	require.Equal(t, drift.Number, two.Number, "the one that it was said on")
+	require.Equal(t, drift.Head.Ref, two.Head.Ref)
+	require.Equal(t, drift.Head.Ref+"-2", rest.Head.Ref)
+	require.Equal(t, []string{"environments/prod/file/a.yml", "environments/prod/file/b.yml"}, h.changes(two.Number))
+	require.Equal(t, []string{"environments/prod/file/c.yml", "environments/prod/file/d.yml", "environments/prod/file/e.yml"}, h.changes(rest.Number))
 	require.NotContains(t, two.Body, "file/c.yml")
 	require.NotContains(t, rest.Body, "file/b.yml")
-	require.Contains(t, told, fmt.Sprintf("left for a reviewer: the rules of this repository do not let driftback merge #%d", two.Number))
+	require.Contains(t, told, fmt.Sprintf("left for a reviewer: the rules of this repository do not let driftback merge #%d. What else was changed by hand is proposed in #%d.", two.Number, rest.Number))
 	require.ElementsMatch(t, []string{"eyes", "rocket"}, h.reactions(drift.Number))
 	reason := h.remarks(two.Number)
 	require.Contains(t, reason, "Accepted, and left for a reviewer to merge")
@@ -79,7 +95,7 @@ func TestGitHubAcceptIsLeftForAReviewer(t *testing.T) {
 	for i, n := range names {
 		require.Equal(t, []string{"value: 2\n", "value: 1\n"}[min(i/2, 1)], h.read(h.liveFile(n)), n)
 	}
-	require.Equal(t, 1, strings.Count(h.remarks(two.Number), "left for a reviewer"), "it is said once")
+	require.Equal(t, 1, strings.Count(h.remarks(two.Number), "left for a reviewer to merge"), "it is said once")
 	h.still()
 	h.fsck()
 }

@@ -267,7 +267,7 @@ func (h *hub) checks(commit string) map[string]string {
 }
 
 // Commands in comments, and what a developer's pull request is told: two of five objects are accepted and merged through
-// GitHub, the rest is put back; a pull request gets its plan as a check, a word when production changes under it, and
+// GitHub, by the pull request that it is said on, the rest is put back by a second one; a pull request gets its plan as a check, a word when production changes under it, and
 // is deployed once it is merged.
 func TestGitHubCommandsAndPlans(t *testing.T) {
 	t.Parallel()
@@ -297,6 +297,8 @@ func TestGitHubCommandsAndPlans(t *testing.T) {
 	}
 	pulls := h.open()
 	require.Len(t, pulls, 1, "the rest is still proposed")
+	require.NotEqual(t, drift.Number, pulls[0].Number, "in a second one: that which it was said on is merged")
+	require.Contains(t, h.comments(drift.Number), fmt.Sprintf("Accepted into Git: #%d is merged. What else was changed by hand is proposed in #%d.", drift.Number, pulls[0].Number))
 	var reactions []struct{ Content string }
 	var list []struct {
 		ID   int64
