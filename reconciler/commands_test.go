@@ -71,6 +71,7 @@ func TestIgnoreUntil(t *testing.T) {
 	l.pass()
 	require.Empty(t, l.pulls())
 	require.Contains(t, l.answer(n), "Left as it is until 2026-05-06 23:59 UTC")
+	require.Contains(t, l.said(n)["closed"], "Closed: somebody said to leave `prod` as it is here")
 	l.quiet()
 	l.now = time.Date(2026, 5, 7, 0, 1, 0, 0, time.UTC)
 	l.pass()

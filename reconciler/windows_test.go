@@ -70,9 +70,11 @@ func TestWindows(t *testing.T) {
 
 	// One path to production: what people put back waits like what they merge.
 	l.now = night.Add(6 * time.Hour)
+	drift := l.drift().Number
 	l.ask(reconciler.DoRevert, "R")
 	l.pass()
 	l.live("R", "a=7")
+	require.Contains(t, l.said(drift)["closed"], "Closed: somebody said that Git is right, and `prod` is to be put back")
 	l.now = night.Add(24 * time.Hour)
 	l.pass()
 	l.live("R", "a=1")
