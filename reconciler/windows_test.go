@@ -1,6 +1,7 @@
 package reconciler_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/reconciler/window"
 	"github.com/driftback/driftback/vendors/mem"
+	"github.com/driftback/driftback/vendors/resource"
 )
 
 // nightly lets the environment be deployed to from 22:00 to 04:00 of UTC on weekdays. The tests begin on a Monday at 09:00.
@@ -135,4 +137,71 @@ func TestFailureInAWindow(t *testing.T) {
 	l.now = night.Add(24 * time.Hour)
 	l.pass()
 	l.live("Q", "a=2")
+}
+
+// lasting is a platform whose writes take their time.
+type lasting struct {
+	reconciler.Platform
+	l    *loop
+	took time.Duration
+	meet func(n int) // after the n-th write; nil for nothing
+	n    int
+}
+
+func (s *lasting) Apply(ctx context.Context, c resource.Change) (resource.Resource, error) {
+	got, err := s.Platform.Apply(ctx, c)
+	s.l.now = s.l.now.Add(s.took)
+	if s.n++; s.meet != nil {
+		s.meet(s.n)
+	}
+	return got, err
+}
+
+// A window that closes while a deployment runs does not stop it half-way: all of it is written and verified, also by the process after
+// one that died in between, or all of it is undone. What is merged meanwhile waits for the next window.
+func TestWindowClosesDuringADeployment(t *testing.T) {
+	t.Parallel()
+	closes := night.Add(6 * time.Hour)
+	for name, c := range map[string]struct{ last, becomes string }{"carried out": {"a=2", "a=2"}, "undone": {"a=bad", "a=1"}, "cut off": {"a=2", "a=2"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1", "S: a=1", "T: a=1")
+			l.refuse(false)
+			s := &lasting{Platform: l.env.Platform, l: l, took: 20 * time.Second}
+			l.env.Platform = s
+			var late time.Time
+			s.meet = func(n int) {
+				if n > 1 {
+					return
+				}
+				late = l.now
+				l.commit(map[string]string{"T": "a=2"})
+				if name == "cut off" {
+					panic("killed")
+				}
+			}
+			l.nightly()
+			l.now = closes.Add(-35 * time.Second)
+			l.commit(map[string]string{"Q": "a=2", "R": "a=2", "S": c.last})
+			func() {
+				defer func() {
+					if recover() != nil {
+						l.restart()
+					}
+				}()
+				l.pass() // begins some seconds before the window closes
+			}()
+			require.True(t, late.After(closes), "the window closed after the first of the writes")
+			l.pass()
+			for _, q := range []string{"Q", "R", "S"} {
+				l.live(q, c.becomes)
+			}
+			l.live("T", "a=1")
+			require.Equal(t, 1, l.last.HeldBy()[reconciler.GateWindow])
+			l.quiet()
+			l.now = night.Add(24 * time.Hour)
+			l.pass()
+			l.live("T", "a=2")
+		})
+	}
 }
