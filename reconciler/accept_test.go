@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -310,4 +311,90 @@ func TestAcceptIsCutOffAnywhere(t *testing.T) {
 		}
 		require.Greater(t, n, 5, "several pushes were tried")
 	}
+}
+
+// hourly is a forge that takes an hour for everything that is written to it, and requires that a claim stands in Git before.
+type hourly struct {
+	forge.Forge
+	l    *loop
+	done []string
+}
+
+func (h *hourly) write(what string) func() {
+	require.True(h.l, h.l.deadline().After(h.l.now), "%s after the claim had ended: %v", what, h.done)
+	h.done = append(h.done, what)
+	return func() { h.l.now = h.l.now.Add(time.Hour) }
+}
+
+func (h *hourly) EnsurePull(ctx context.Context, p forge.Pull) (forge.Pull, error) {
+	defer h.write("pull " + string(p.State))()
+	return h.Forge.EnsurePull(ctx, p)
+}
+
+func (h *hourly) Merge(ctx context.Context, n int, head, message string) (forge.Pull, error) {
+	defer h.write("merge")()
+	return h.Forge.Merge(ctx, n, head, message)
+}
+
+func (h *hourly) EnsureComment(ctx context.Context, n int, key, body string) error {
+	defer h.write("comment " + key)()
+	return h.Forge.EnsureComment(ctx, n, key, body)
+}
+
+func (h *hourly) Answer(ctx context.Context, c forge.Command, reaction, body string) error {
+	defer h.write("answer " + reaction)()
+	return h.Forge.Answer(ctx, c, reaction, body)
+}
+
+// Narrowing, merging and telling a reviewer are effects of their own, and the claim may end before each of them.
+func TestAcceptUnderTheClaim(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		protect []string
+		done    []string
+	}{
+		"merged":              {nil, []string{"pull open", "merge", "pull open"}},
+		"left for a reviewer": {[]string{"main"}, []string{"pull open", "merge", "comment accept", "pull open"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, first := drifted(t, local.Options{})
+			h := &hourly{l: l}
+			l.restartWith(local.Options{Protect: c.protect}, func(c *reconciler.Config) { h.Forge, c.Forge = c.Forge, h })
+			l.ask(reconciler.DoAccept, "A", "B")
+			l.pass()
+			require.Equal(t, c.done, h.done)
+			require.Equal(t, c.protect == nil, l.byNumber(first.Number).State == forge.Merged)
+		})
+	}
+}
+
+// late is a forge that does not know yet what was pushed, as GitHub for a moment.
+type late struct {
+	forge.Forge
+	left int
+}
+
+func (f *late) Merge(ctx context.Context, n int, head, message string) (forge.Pull, error) {
+	if f.left--; f.left >= 0 {
+		return forge.Pull{}, forge.ErrMoved
+	}
+	return f.Forge.Merge(ctx, n, head, message)
+}
+
+// A merge for which the forge is too slow is asked for again soon, not with the next regular pass.
+func TestAMergeIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	l, first := drifted(t, local.Options{})
+	l.restartWith(local.Options{}, func(c *reconciler.Config) { c.Forge = &late{c.Forge, 2} })
+	l.comment(first.Number, "/drift accept queue/A")
+	l.pass()
+	require.Equal(t, 5*time.Second, l.last.Again)
+	l.pass()
+	require.Equal(t, 5*time.Second, l.last.Again)
+	l.pass()
+	require.Equal(t, forge.Merged, l.byNumber(first.Number).State)
+	l.pass()
+	l.quiet()
+	require.Zero(t, l.last.Again)
 }

@@ -129,3 +129,46 @@ func TestHistoryIsToldFromGitAlone(t *testing.T) {
 	require.Equal(t, 1, events[2].Number)
 	require.Contains(t, events[1].Reason, "refused by the platform")
 }
+
+// joined puts a merge onto main of a branch that makes an edit, with more of whoever merged it.
+func (l *loop) joined(branch, more gitstore.Edit) {
+	l.Helper()
+	main := l.refs()[mainRef]
+	side, err := l.git.Write(main, []gitstore.ID{main}, branch, gitstore.Signature{Name: "dev", When: l.now}, "a branch")
+	require.NoError(l, err)
+	c, err := l.git.Write(side.ID, []gitstore.ID{main, side.ID}, more, gitstore.Signature{Name: "ann", When: l.now}, "merge, and more")
+	require.NoError(l, err)
+	require.NoError(l, l.git.Push(ctx, gitstore.Update{Ref: mainRef, Old: main, New: c.ID}))
+}
+
+// Reverting commits cleanly may lead elsewhere, where a merge changed more than it brought in: a rollback leads to what Git said then,
+// and touches nothing that Git says again as it did then.
+func TestRollbackLeadsToWhatWasThen(t *testing.T) {
+	t.Parallel()
+	long := func(a, z string) string { return "a=" + a + " f=1 g=1 h=1 i=1 z=" + z }
+	of := func(name, fields string) gitstore.Edit { return gitstore.Edit{path(name): []byte(yaml(spec(fields)))} }
+	for name, c := range map[string]func(*loop){
+		"the same object": func(l *loop) { l.joined(of("Q", long("2", "1")), of("Q", long("2", "5"))) },
+		"another object":  func(l *loop) { l.joined(of("Q", long("2", "1")), of("R", "a=5")) },
+		"one that is as it was": func(l *loop) {
+			l.joined(of("Q", long("2", "1")), of("R", "a=5"))
+			l.commit(map[string]string{"R": "a=1"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLoop(t, mem.Options{}, "Q: "+long("1", "1"), "R: a=1")
+			to := l.refs()[mainRef]
+			c(l)
+			l.pass()
+			require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoRollback, Detail: to.String(), Reason: "x", By: "ann"}))
+			l.pass()
+			l.merge(local.ByMerge)
+			l.pass()
+			l.live("Q", long("1", "1"))
+			l.live("R", "a=1")
+			l.inGit("R", "a=1")
+			l.quiet()
+		})
+	}
+}
