@@ -398,3 +398,15 @@ func TestAMergeIsAskedForAgain(t *testing.T) {
 	l.quiet()
 	require.Zero(t, l.last.Again)
 }
+
+// So is answering in a comment of one's own: the reaction and the text.
+func TestAnswersUnderTheClaim(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	pull := l.develop("topic", map[string]string{"Q": "a=2"})
+	h := &hourly{l: l}
+	l.restartWith(local.Options{}, func(c *reconciler.Config) { h.Forge, c.Forge = c.Forge, h })
+	l.comment(pull.Number, "/why queue/Q")
+	l.pass()
+	require.Contains(t, strings.Join(h.done, ", "), "answer rocket, comment answer/")
+}
