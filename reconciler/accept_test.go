@@ -125,6 +125,27 @@ func TestAcceptedInTurnIsLeftForReviewers(t *testing.T) {
 	l.quiet()
 }
 
+// What a narrowed pull request said before is asked by another one: opening the one again does not ask for what the other was closed on.
+func TestNarrowedClosedAndOpenedAgain(t *testing.T) {
+	t.Parallel()
+	l, first := drifted(t, local.Options{Protect: []string{"main"}})
+	l.comment(first.Number, "/drift accept queue/A queue/B")
+	l.pass()
+	for _, pull := range l.pulls() {
+		_, err := l.forge.Close(ctx, pull.Number)
+		require.NoError(t, err)
+	}
+	l.pass()
+	require.Empty(t, l.pulls())
+	l.quiet()
+	_, err := l.forge.Reopen(ctx, first.Number)
+	require.NoError(t, err)
+	l.pass()
+	require.Equal(t, first.Number, l.pull().Number)
+	l.proposes(first, "A", "B")
+	l.quiet()
+}
+
 // What changes again after it was accepted is no longer that: it is asked anew, in the pull request of the rest.
 func TestAcceptedAndChangedAgain(t *testing.T) {
 	t.Parallel()

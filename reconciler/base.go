@@ -115,9 +115,7 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 			}
 			pr.Closed = true // all its versions are kept: the newest may be merged from another pull request of its branch
 		case pull != nil && pull.State == forge.Open && pr.Closed:
-			for _, v := range pr.versions() {
-				p.unsilence(v.Keys)
-			}
+			p.askAgain(pr)
 			pr.Closed = false
 		}
 		left = append(left, pr)

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -134,4 +135,19 @@ func (p *pass) somebodys(branch string) bool {
 	}
 	c, err := p.store.CommitAt(tip)
 	return err != nil || report.ParseTrailers(c.Message).Environment != p.Name
+}
+
+// askAgain ends the silence about what a proposal said that somebody opened again, in any of its versions, but for what moved to another
+// one that is closed.
+func (p *pass) askAgain(pr proposal) {
+	for _, v := range pr.versions() {
+		keys := maps.Clone(v.Keys)
+		maps.DeleteFunc(keys, func(k resource.Key, h resource.Hash) bool {
+			return slices.ContainsFunc(p.st.seen.Proposals, func(other proposal) bool {
+				was, in := other.Keys[k]
+				return other.Branch != pr.Branch && other.Closed && in && was == h
+			})
+		})
+		p.unsilence(keys)
+	}
 }
