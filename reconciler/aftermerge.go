@@ -383,7 +383,7 @@ func (p *pass) resultOf(t told, d Decision) (report.Result, bool) {
 		case held[k].Reason != "":
 			why[held[k].Reason]++
 			r.Names = append(r.Names, k)
-			if held[k].Gate == GateGuard || held[k].Gate == GateProtected || held[k].Gate == GateWindow {
+			if held[k].Gate == GateGuard || held[k].Gate == GateProtected || held[k].Gate == GateWindow || held[k].Gate == GateRunning {
 				r.Plan = p.lastOverride()
 			}
 		case it.Verdict == Deploy, it.Verdict == Merge:

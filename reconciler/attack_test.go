@@ -179,6 +179,7 @@ func TestRawTextsMergedByLine(t *testing.T) {
 			l.pass()
 			l.quiet()
 			put("1\n2\n3\n4\nfive\n")
+			require.NoError(t, l.platform.Activate())
 			l.edit(mainRef, gitstore.Edit{at: []byte("one\n2\n3\n4\n5\n")})
 			l.pass()
 			got, _ := l.platform.Get(key("file/a.conf"))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -55,9 +56,14 @@ func (p *pass) deploy(ctx context.Context, g gated, d Decision) error {
 	if err := p.claim(); err != nil {
 		return err
 	}
-	if err := p.push(ctx, "deployment "+j.ID+" begins", bodies); err != nil {
+	ups, live, err := p.runningUpdate()
+	if err != nil {
 		return err
 	}
+	if err := p.push(ctx, "deployment "+j.ID+" begins", bodies, ups...); err != nil {
+		return err
+	}
+	p.live = live
 	p.log.Info("deploying", "deployment", j.ID, "changes", len(w.changes), "commit", p.head.String())
 	return p.carryOut(ctx, w)
 }
@@ -159,6 +165,7 @@ func (p *pass) activate(ctx context.Context) error {
 		}
 		return fmt.Errorf("activate: %w", err)
 	}
+	p.activated = true
 	return nil
 }
 
@@ -314,17 +321,20 @@ func hashAt(r *resource.Resource, k resource.Key) resource.Hash {
 
 // liveUpdate commits to the live branch what is not there yet, as made by driftback.
 func (p *pass) liveUpdate(message string) ([]gitstore.Update, treeAt, error) {
-	changed := p.unrecorded()
-	if len(changed) == 0 {
-		return nil, p.live, nil
-	}
-	e, err := p.live.tree.Write(changed)
+	e, err := p.live.tree.Write(p.unrecorded())
 	for _, bad := range keyErrors(err) {
 		p.unknown(bad.Key, bad.Err.Error())
 		err = nil
 	}
-	if err != nil || len(e) == 0 {
+	if err != nil {
 		return nil, p.live, err
+	}
+	runs, err := p.runningGone()
+	if err != nil {
+		return nil, p.live, err
+	}
+	if maps.Copy(e, runs); len(e) == 0 {
+		return nil, p.live, nil
 	}
 	c, err := p.writeCommit(p.live.commit, e, gitstore.Signature{}, p.r.unbuilt(message+"\n\n"+report.Trailers(p.Name)+"\n"))
 	if err != nil {

@@ -19,6 +19,7 @@ const (
 	GateFailed    Gate = "failed"    // it failed before, or belongs to what did
 	GateGuard     Gate = "guard"     // the plan is too large to go unseen
 	GateWindow    Gate = "window"    // no window of the environment is open
+	GateRunning   Gate = "running"   // its activation would also make run what somebody stored and did not activate
 	GateFight     Gate = "fight"     // somebody else keeps changing it back
 	GateSecret    Gate = "secret"    // it would overwrite a secret that may be another one by now
 	GateWait      Gate = "wait"      // somebody said so on the pull request that it came in by

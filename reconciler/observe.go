@@ -169,11 +169,7 @@ func (p *pass) withhold(snap *resource.Snapshot) (resource.Overlay, error) {
 		if err != nil {
 			return nil, fmt.Errorf("observe %s: %w", k, err)
 		}
-		found := credential.Find(k, spec, p.isRaw(k.Kind))
-		if p.r.c.Holds != nil && (p.r.c.Holds(k.Name) || shows(map[string]any(spec), p.r.c.Holds)) {
-			found = append(found, credential.Finding{Path: "(somewhere)", Rule: knownSecret})
-		}
-		found = p.Allow.Filter(k, found)
+		found := p.credentials(k, spec)
 		if len(found) == 0 {
 			continue
 		}
@@ -181,6 +177,15 @@ func (p *pass) withhold(snap *resource.Snapshot) (resource.Overlay, error) {
 		p.withheld[k] = fmt.Sprintf("looks like a credential (%s at %s): it is kept out of Git until the operator lists it under secrets: or allow:", found[0].Rule, found[0].Path)
 	}
 	return out, nil
+}
+
+// credentials are what looks like one in an object, but for what the operator allows.
+func (p *pass) credentials(k resource.Key, spec resource.Spec) []credential.Finding {
+	found := credential.Find(k, spec, p.isRaw(k.Kind))
+	if p.r.c.Holds != nil && (p.r.c.Holds(k.Name) || shows(map[string]any(spec), p.r.c.Holds)) {
+		found = append(found, credential.Finding{Path: "(somewhere)", Rule: knownSecret})
+	}
+	return p.Allow.Filter(k, found)
 }
 
 // knownSecret is the rule of values that the operator's configuration has as secrets.

@@ -41,6 +41,8 @@ type pass struct {
 
 	seen       *resource.Snapshot // what was observed, without what is withheld or unsettled
 	withheld   map[resource.Key]string
+	running    resource.Overlay                    // what runs otherwise than it is stored, as of before this pass's deployment; nil is what does not run
+	activated  bool                                // what is stored was made to run in this pass
 	asWas      map[resource.Key]*resource.Resource // what is proposed of objects of which only ignored fields changed since
 	trouble    []Trouble                           // what could not be read
 	remembered int                                 // changes in the live branch's pending commits
@@ -165,6 +167,9 @@ func (p *pass) decideAndDo(ctx context.Context) (asked bool, err error) {
 	}
 	g, err := p.gate(d)
 	if err != nil {
+		return false, err
+	}
+	if g, err = p.gateRunning(ctx, g); err != nil {
 		return false, err
 	}
 	if len(g.plan.Steps) > 0 && !p.dry {

@@ -39,6 +39,7 @@ type Platform interface {
 	Read(ctx context.Context, keys []resource.Key) (*resource.Snapshot, error)
 	Apply(ctx context.Context, c resource.Change) (resource.Resource, error)
 	Activator() (vendors.Activator, bool)
+	Runner() (vendors.Runner, bool)
 	Auditor() (vendors.Auditor, bool)
 	Watcher() (vendors.Watcher, bool)
 	Settler() (vendors.Settler, bool)

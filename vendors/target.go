@@ -28,7 +28,7 @@ type TargetOptions struct {
 	MaxTime time.Duration
 	// Secrets returns the value of a secret. It is asked immediately before each write that needs it.
 	Secrets func(name string) (string, error)
-	// OnRequest hears of every call of the driver that came back: observe, read, apply, activate, audit.
+	// OnRequest hears of every call of the driver that came back: observe, read, apply, running, activate, audit.
 	OnRequest func(operation string, err error, took time.Duration)
 	Clock     Clock          // nil means the system's
 	Jitter    func() float64 // uniform in [0, 1); nil means math/rand
@@ -115,6 +115,12 @@ func (t *Target) Activator() (Activator, bool) {
 	return activation{t, a}, ok
 }
 
+// Runner returns the driver's Runner under the target's rules, if it is one.
+func (t *Target) Runner() (Runner, bool) {
+	r, ok := t.d.(Runner)
+	return running{t, r}, ok
+}
+
 // Auditor returns the driver's Auditor under the target's budget, if it is one.
 func (t *Target) Auditor() (Auditor, bool) {
 	a, ok := t.d.(Auditor)
@@ -150,6 +156,20 @@ func (a activation) Activate(ctx context.Context) error {
 }
 
 func (a activation) Checks() bool { return a.a.Checks() }
+
+type running struct {
+	t *Target
+	r Runner
+}
+
+// Running is tried again as Target.Observe is.
+func (r running) Running(ctx context.Context, q Request) (s *resource.Snapshot, err error) {
+	err = r.t.retry(ctx, "running", func(int) (again bool, err error) {
+		err = r.t.call(ctx, "running", func() (err error) { s, err = r.r.Running(ctx, q); return err })
+		return s == nil, err
+	})
+	return s, err
+}
 
 type audit struct {
 	t *Target

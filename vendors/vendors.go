@@ -93,6 +93,14 @@ type Activator interface {
 	Checks() bool
 }
 
+// A Runner tells what runs, on a platform where that can differ from what is stored: a reload is pending, or memory was
+// changed. Optional; such a driver is an Activator, too.
+type Runner interface {
+	// Running returns what runs by now, with bodies at least where the hash differs from what r.Known says. The scope covers
+	// what could be read of it: an object that is covered and not listed does not run.
+	Running(ctx context.Context, r Request) (*resource.Snapshot, error)
+}
+
 // A Settler has a platform where an object may be seen half-written. Optional.
 type Settler interface {
 	// Settling returns how long from now until everything that the last Observe left out as unsettled

@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -162,6 +163,21 @@ func (p *Platform) Running() map[resource.Key]resource.Spec {
 		return p.state()
 	}
 	return maps.Clone(p.running)
+}
+
+// Activate makes what is stored run, as an administrator does. What the check refuses is told, and what ran goes on running.
+func (p *Platform) Activate() error {
+	return activator{p}.Activate(context.Background())
+}
+
+// Poke changes what runs and leaves what is stored as it is: nil takes the object out of it.
+func (p *Platform) Poke(k resource.Key, spec resource.Spec) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = maps.Clone(p.running) // an activation took it over from what was stored
+	if p.running[k] = spec.Clone(); spec == nil {
+		delete(p.running, k)
+	}
 }
 
 // History returns every value that the key ever had, oldest first.

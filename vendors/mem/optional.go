@@ -56,6 +56,27 @@ func (a activator) Activate(ctx context.Context) error {
 	return nil
 }
 
+// Running is what an activation last made of what was stored, or what somebody put into memory since. It covers all kinds.
+func (a activator) Running(ctx context.Context, _ vendors.Request) (*resource.Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("running: %w", err)
+	}
+	p := a.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts.Requests++
+	scope := p.scope()
+	for k := range p.info {
+		scope.Kinds[k] = resource.Cover{Partition: p.o.Tenant}
+	}
+	var b resource.Builder
+	for k, spec := range p.running {
+		b.Add(resource.Resource{Key: k, Spec: spec})
+	}
+	s, _ := b.Snapshot(resource.Options{Scope: scope, Tenant: p.o.Tenant})
+	return s, nil
+}
+
 func (a activator) Checks() bool { return a.p.o.Check != nil }
 
 // Watch passes on the keys of every edit by hand until ctx ends. The callback

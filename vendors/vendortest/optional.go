@@ -3,6 +3,7 @@ package vendortest
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -46,6 +47,26 @@ func optional(t *testing.T, f Fixture) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		require.ErrorIs(t, a.Activate(ended), context.Canceled)
+	})
+	t.Run("Running", func(t *testing.T) {
+		s := start(t, f, o)
+		r, ok := s.Driver.(vendors.Runner)
+		if !ok {
+			t.Skip(undeclared)
+		}
+		require.NoError(t, s.Driver.(vendors.Activator).Activate(t.Context()))
+		stored, err := s.Driver.Observe(t.Context(), vendors.Request{})
+		require.NoError(t, err)
+		runs, err := r.Running(t.Context(), vendors.Request{Known: stored})
+		require.NoError(t, err)
+		require.Empty(t, maps.Collect(resource.Differing(stored, stored, runs)), "all that is stored runs after an activation")
+		for e := range stored.Entries() {
+			require.True(t, runs.Covers(e.Key), e.Key)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = r.Running(ended, vendors.Request{})
+		require.ErrorIs(t, err, context.Canceled)
 	})
 }
 

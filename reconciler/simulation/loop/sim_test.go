@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 type plainPlatform struct{ vendors.Driver }
 
 func (plainPlatform) Activator() (vendors.Activator, bool) { return nil, false }
+func (plainPlatform) Runner() (vendors.Runner, bool)       { return nil, false }
 func (plainPlatform) Watcher() (vendors.Watcher, bool)     { return nil, false }
 func (plainPlatform) Settler() (vendors.Settler, bool)     { return nil, false }
 func (plainPlatform) Auditor() (vendors.Auditor, bool)     { return nil, false }

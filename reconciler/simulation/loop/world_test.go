@@ -398,6 +398,7 @@ func (p *faultyPlatform) Apply(ctx context.Context, c resource.Change) (got reso
 }
 
 func (p *faultyPlatform) Activator() (vendors.Activator, bool) { return nil, false }
+func (p *faultyPlatform) Runner() (vendors.Runner, bool)       { return nil, false }
 func (p *faultyPlatform) Watcher() (vendors.Watcher, bool)     { return nil, false }
 func (p *faultyPlatform) Settler() (vendors.Settler, bool)     { return nil, false }
 func (p *faultyPlatform) Auditor() (vendors.Auditor, bool) {

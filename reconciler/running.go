@@ -1,0 +1,192 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/reconciler/files"
+	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/reconciler/report"
+	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// This file is about platforms where what runs can be read and need not be what is stored. Activating makes all of what is
+// stored run, whoever stored it, and what ran before is gone.
+
+// runningDir is the folder of the live branch that keeps what ran otherwise than it was stored, from before an activation until it is
+// over.
+const runningDir = "running"
+
+// gateRunning looks at what runs before a plan is carried out, as its activation will replace that. A plan that would also make
+// run what somebody stored and did not activate is held, unless Git says the same; so is one by which something would be lost that
+// Git cannot keep.
+func (p *pass) gateRunning(ctx context.Context, g gated) (gated, error) {
+	p.running = nil
+	runner, ok := p.Platform.Runner()
+	if !ok || len(g.plan.Steps) == 0 {
+		return g, nil
+	}
+	runs, err := runner.Running(ctx, vendors.Request{Known: p.seen})
+	if runs == nil {
+		p.holdPlan(g.plan, fmt.Sprintf("what runs could not be read: %v", err))
+		return gated{}, nil
+	}
+	if err != nil {
+		p.trouble = append(p.trouble, Trouble{Reason: err.Error()})
+	}
+	if err := p.takeRunning(runs); err != nil {
+		return gated{}, err
+	}
+	if why := p.wouldLose(); why != "" {
+		p.holdPlan(g.plan, why)
+		return gated{}, nil
+	}
+	if others := p.notActivated(g.plan, runs); len(others) > 0 && !p.overridden(planID(g.plan)) {
+		p.report.Overrides = append(p.report.Overrides, planID(g.plan))
+		p.holdPlan(g.plan, p.othersStored(others, planID(g.plan)))
+		return gated{}, nil
+	}
+	return g, nil
+}
+
+func (p *pass) holdPlan(pl plan.Plan, why string) {
+	for _, s := range pl.Steps {
+		p.hold(s.Object, GateRunning, why)
+	}
+}
+
+// takeRunning notes what runs otherwise than it is stored, without secrets.
+func (p *pass) takeRunning(runs *resource.Snapshot) error {
+	p.running = resource.Overlay{}
+	base, want := p.base.snapshot(), p.want.snapshot()
+	for k, h := range differing(p.seen, p.seen, runs) {
+		if !p.sees(k) || h.live.IsZero() && !runs.Covers(k) {
+			continue // one of the two is not known
+		}
+		if h.live.IsZero() {
+			p.running[k] = nil
+			continue
+		}
+		plain, err := runs.Spec(k)
+		if err != nil {
+			return fmt.Errorf("what runs of %s: %w", k, err)
+		}
+		from := base
+		if base.Hash(k).IsZero() {
+			from = want
+		}
+		model, err := from.Spec(k)
+		if err != nil {
+			return fmt.Errorf("what runs of %s: %w", k, err)
+		}
+		spec, _ := mask(p.schemas[k.Kind], plain, model)
+		if spec.Hash() != p.seen.Hash(k) {
+			p.running[k] = &resource.Resource{Key: k, Spec: spec}
+		}
+	}
+	return nil
+}
+
+// wouldLose says what runs by now and cannot be kept in Git, so that an activation would lose it; empty where there is nothing.
+func (p *pass) wouldLose() string {
+	for _, k := range sortedResourceKeys(p.running) {
+		r := p.running[k]
+		if r == nil {
+			continue
+		}
+		if _, _, err := files.Encode(p.kindOf(k.Kind), *r); err != nil {
+			return fmt.Sprintf("%s runs otherwise than it is stored, and what runs cannot be kept in Git before it is replaced: %v", k, err)
+		}
+		if found := p.credentials(k, r.Spec); len(found) > 0 {
+			return fmt.Sprintf("%s runs otherwise than it is stored, and what runs looks like a credential (%s), so that it is not kept in Git before it is replaced: activate what is stored by hand", k, found[0])
+		}
+	}
+	return ""
+}
+
+// notActivated are the objects that a plan's activation would make run as Git does not say: what somebody stored, and runs otherwise.
+func (p *pass) notActivated(pl plan.Plan, runs *resource.Snapshot) resource.Overlay {
+	after := resource.Overlay{}
+	for _, s := range pl.Steps {
+		if b := s.Change.Before; b != nil {
+			after[b.Key] = nil
+		}
+		if a := s.Change.After; a != nil {
+			after[a.Key] = a
+		}
+	}
+	stored, want := p.seen.With(after), p.want.snapshot()
+	out := resource.Overlay{}
+	for k := range p.running {
+		if h := stored.Hash(k); h == want.Hash(k) || h == runs.Hash(k) {
+			continue
+		}
+		r, err := p.seen.Resource(k)
+		if err != nil {
+			r = nil // only who it was is not known then
+		}
+		out[k] = r
+	}
+	return out
+}
+
+// othersStored says whose change keeps a plan from being activated.
+func (p *pass) othersStored(others resource.Overlay, id string) string {
+	k := sortedResourceKeys(others)[0]
+	who := p.whoChanged(resource.Overlay{k: others[k]})[k].Who
+	var b strings.Builder
+	fmt.Fprintf(&b, "its activation would also make run what %s stored of %s and did not activate", orUnknown(who), k)
+	if n := len(others) - 1; n > 0 {
+		fmt.Fprintf(&b, " (and %d more objects)", n)
+	}
+	fmt.Fprintf(&b, ": activate it, take it back, or merge it. `driftback resume %s --plan %s` lets exactly this plan pass", p.Name, id)
+	return b.String()
+}
+
+// runningUpdate commits to the live branch what runs otherwise than it is stored, before that is replaced.
+func (p *pass) runningUpdate() ([]gitstore.Update, treeAt, error) {
+	e, err := p.runningEdit(p.running)
+	if err != nil || len(e) == 0 {
+		return nil, p.live, err
+	}
+	message := fmt.Sprintf("%s: keep what runs otherwise than it is stored (%d), before that is activated\n\n%s\n", p.Name, len(p.running), report.Trailers(p.Name))
+	c, err := p.writeCommit(p.live.commit, e, gitstore.Signature{}, p.r.unbuilt(message))
+	if err != nil {
+		return nil, p.live, err
+	}
+	at, err := p.live.at(p.store, c.ID)
+	return []gitstore.Update{{Ref: p.refs.live, Old: p.live.commit, New: c.ID}}, at, err
+}
+
+// runningGone takes away what was kept of what ran, once all that is stored runs.
+func (p *pass) runningGone() (gitstore.Edit, error) {
+	if !p.activated {
+		return nil, nil
+	}
+	return p.runningEdit(nil)
+}
+
+// runningEdit makes the folder say this and nothing else.
+func (p *pass) runningEdit(runs resource.Overlay) (gitstore.Edit, error) {
+	if _, ok := p.Platform.Runner(); !ok {
+		return nil, nil
+	}
+	kept := treeAt{layout: files.Layout{Root: runningDir, Kinds: p.kinds}}
+	if err := kept.move(p.store, p.live.commit); err != nil {
+		return nil, fmt.Errorf("%s of %s: %w", runningDir, p.refs.live, err)
+	}
+	over := resource.Overlay{}
+	for e := range kept.snapshot().Entries() {
+		over[e.Key] = nil
+	}
+	maps.Copy(over, runs)
+	e, err := kept.tree.Write(over)
+	if err != nil {
+		return nil, fmt.Errorf("%s of %s: %w", runningDir, p.refs.live, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,153 @@
+package reconciler_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors/mem"
+	"github.com/driftback/driftback/vendors/resource"
+)
+
+// runningLoop is a platform where what is stored must be activated to run, all of which runs.
+func runningLoop(t *testing.T, o mem.Options) *loop {
+	o.Activation = true
+	l := newLoop(t, o, "Q: a=1", "R: a=1", "S: a=1")
+	require.NoError(t, l.platform.Activate())
+	return l
+}
+
+// ran are the values of an object that the live branch kept as what ran, newest first, and what it keeps by now.
+func (l *loop) ran(name string) (kept []string, now string) {
+	l.Helper()
+	const at = "running/"
+	for id := l.refs()["refs/heads/live/prod"]; !id.IsZero(); {
+		f, ok, err := l.git.File(id, at+strings.TrimPrefix(path(name), "environments/prod/"))
+		require.NoError(l, err)
+		if ok {
+			b, err := l.git.Blob(f.ID, 0)
+			require.NoError(l, err)
+			kept = append(kept, string(b))
+			if id == l.refs()["refs/heads/live/prod"] {
+				now = string(b)
+			}
+		}
+		c, err := l.git.CommitAt(id)
+		require.NoError(l, err)
+		id = gitstore.ID{}
+		if len(c.Parents) > 0 {
+			id = c.Parents[0]
+		}
+	}
+	return kept, now
+}
+
+// What a person stored and did not activate would begin to run with the next deployment. The plan is held, says whose change that
+// is, and goes on when there is nothing of the kind any more, or somebody says so.
+func TestActivationWaitsForWhatOthersStored(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		do    func(l *loop)
+		alive string
+	}{
+		"activated":  {func(l *loop) { require.NoError(l, l.platform.Activate()) }, "a=7"},
+		"taken back": {func(l *loop) { l.hand("R", "a=1") }, "a=1"},
+		"merged":     {func(l *loop) { l.mergePull(l.drift().Number) }, "a=7"},
+		"overridden": {func(l *loop) {
+			require.NoError(l, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoOverride, Detail: l.last.Overrides[0], By: "ann"}))
+		}, "a=7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := runningLoop(t, mem.Options{})
+			l.hand("R", "a=7")
+			l.commit(map[string]string{"Q": "a=2"})
+			l.pass()
+			l.live("Q", "a=1")
+			require.Equal(t, map[reconciler.Gate]int{reconciler.GateRunning: 1}, l.last.HeldBy())
+			require.Contains(t, l.last.Held[0].Reason, "its activation would also make run what bob stored of queue/R and did not activate: activate it, take it back, or merge it. `driftback resume prod --plan ")
+			require.Equal(t, spec("a=1"), l.platform.Running()[key("R")])
+			l.pass()
+			l.quiet()
+			c.do(l)
+			l.pass()
+			l.live("Q", "a=2")
+			require.Equal(t, spec("a=2"), l.platform.Running()[key("Q")])
+			require.Equal(t, spec(c.alive), l.platform.Running()[key("R")])
+			require.Empty(t, l.last.Held)
+			l.pass()
+			l.quiet()
+		})
+	}
+}
+
+// A dry pass tells the same.
+func TestLookTellsWhatAnActivationWouldMakeRun(t *testing.T) {
+	t.Parallel()
+	l := runningLoop(t, mem.Options{})
+	l.hand("R", "a=7")
+	l.commit(map[string]string{"Q": "a=2"})
+	got, err := l.r.Look(ctx, "prod")
+	require.NoError(t, err)
+	require.Equal(t, map[reconciler.Gate]int{reconciler.GateRunning: 1}, got.HeldBy())
+}
+
+// What somebody put into memory alone is gone with the next activation: Git has it before, and lets go of it once what is stored runs.
+func TestWhatRanIsKeptBeforeItIsReplaced(t *testing.T) {
+	t.Parallel()
+	refuse := false
+	l := runningLoop(t, mem.Options{Check: func(stored map[resource.Key]resource.Spec) error {
+		if refuse && resource.Equal(stored[key("Q")], spec("a=2")) {
+			return errors.New("refused")
+		}
+		return nil
+	}})
+	l.platform.Poke(key("R"), spec("a=9"))
+	l.platform.Poke(key("S"), nil)
+	l.pass()
+	l.quiet()
+	refuse = true
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.live("Q", "a=1")
+	kept, now := l.ran("R")
+	require.Equal(t, []string{yaml(spec("a=9"))}, kept[:1], "kept before the activation, which was refused and then repeated for what was before")
+	require.Empty(t, now, "all that is stored runs after an undo, too")
+	require.Equal(t, spec("a=1"), l.platform.Running()[key("R")])
+	none, _ := l.ran("S")
+	require.Empty(t, none, "what does not run is nothing that could be lost")
+
+	refuse = false
+	l.platform.Poke(key("R"), spec("a=8"))
+	l.commit(map[string]string{"Q": "a=3"})
+	l.pass()
+	l.live("Q", "a=3")
+	kept, now = l.ran("R")
+	require.Equal(t, yaml(spec("a=8")), kept[0])
+	require.Empty(t, now)
+	require.Equal(t, l.platform.State(), l.platform.Running())
+	l.pass()
+	l.quiet()
+}
+
+// What runs and cannot stand in Git is not lost either: the plan waits for a person.
+func TestWhatRunsAndLooksLikeACredentialHoldsTheActivation(t *testing.T) {
+	t.Parallel()
+	const secret = "Xq7v9Kp2mN4wR8tY6uZ1"
+	l := runningLoop(t, mem.Options{})
+	l.platform.Poke(key("R"), resource.Spec{"a": "1", "password": secret})
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	l.live("Q", "a=1")
+	require.Equal(t, map[reconciler.Gate]int{reconciler.GateRunning: 1}, l.last.HeldBy())
+	require.Contains(t, l.last.Held[0].Reason, "queue/R runs otherwise than it is stored, and what runs looks like a credential")
+	require.NotContains(t, l.last.Held[0].Reason, secret)
+	require.Empty(t, l.last.Overrides, "no override takes what nobody could bring back")
+	require.NoError(t, l.platform.Activate())
+	l.pass()
+	l.live("Q", "a=2")
+}
