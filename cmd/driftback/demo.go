@@ -116,10 +116,10 @@ driftback keeps them in agreement with Git, both ways. Three things to try, from
      %s
 
 Stop with Ctrl-C.
-`, d.path("config.git"), d.path("driftback.yaml"), d.path("driftback.log"), d.metrics,
+`, d.url, d.path("driftback.yaml"), d.path("driftback.log"), d.metrics,
 		d.page("prod", "queue"),
 		d.command(conf+" pulls list"), d.command(conf+" pulls show N"), d.command(conf+" pulls merge N"), d.command(conf+" drift revert prod"),
-		quoteArg(d.path("config.git")), d.page("prod", "audit"), d.command(conf+" diff live:test live:prod"))
+		quoteArg(d.url), d.page("prod", "audit"), d.command(conf+" diff live:test live:prod"))
 }
 
 // command is how this program is called with the arguments.

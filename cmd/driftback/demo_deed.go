@@ -189,7 +189,7 @@ func (s *story) digest(commit gitstore.ID, folder string) (string, error) {
 }
 
 func (s *story) signature(person string) gitstore.Signature {
-	return gitstore.Signature{Name: person, Email: strings.ToLower(strings.ReplaceAll(person, " ", ".")) + "@alpine-mutual.example"}
+	return gitstore.Signature{Name: person, Email: addressOf(person)}
 }
 
 // change makes a developer's pull request: in each object of prod, the one place that says the first text says the
@@ -223,11 +223,7 @@ func (s *story) change(ctx context.Context, branch, title string, edits map[stri
 	if err := s.store.Push(ctx, gitstore.Update{Ref: ref, Old: refs[ref], New: c.ID}); err != nil {
 		return forge.Pull{}, err
 	}
-	f, err := s.forge(developer)
-	if err != nil {
-		return forge.Pull{}, err
-	}
-	pull, err := f.EnsurePull(ctx, forge.Pull{Head: branch, Base: "main", Title: title, Body: "Agreed with the team leads."})
+	pull, err := s.hosting.open(ctx, developer, forge.Pull{Head: branch, Base: "main", Title: title, Body: "Agreed with the team leads."})
 	if err != nil {
 		return forge.Pull{}, err
 	}

@@ -39,7 +39,7 @@ func tell(ctx context.Context, d *demo, out io.Writer) error {
 	s := &story{demo: d, out: out}
 	began := time.Now()
 	fmt.Fprintf(out, "%s, an insurer that does not exist, has three organisations on a simulated platform at %s.\nIts repository is %s; driftback keeps both in agreement.\n",
-		d.company, d.base, d.path("config.git"))
+		d.company, d.base, d.url)
 	for _, step := range []struct {
 		title string
 		play  func(context.Context) error
@@ -78,7 +78,7 @@ func (s *story) imports(ctx context.Context) error {
 			s.say("%s: %d objects are in Git already", env, r.Observed)
 			continue
 		}
-		pull, err := s.merge(ctx, reviewer, r.Pulls[0].Number)
+		pull, err := s.hosting.merge(ctx, reviewer, r.Pulls[0].Number)
 		if err != nil {
 			return err
 		}
@@ -154,11 +154,7 @@ func (s *story) byHand(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := s.forge(reviewer)
-	if err != nil {
-		return err
-	}
-	shown, err := f.Show(ctx, r.Pulls[0].Number)
+	shown, err := s.hosting.show(ctx, r.Pulls[0].Number)
 	if err != nil {
 		return err
 	}
@@ -173,7 +169,7 @@ func (s *story) byHand(ctx context.Context) error {
 	for _, l := range lines {
 		s.say("    %s", l)
 	}
-	if _, err := s.merge(ctx, reviewer, shown.Number); err != nil {
+	if _, err := s.hosting.merge(ctx, reviewer, shown.Number); err != nil {
 		return err
 	}
 	s.say("%s merges it: the change is accepted", reviewer)
@@ -206,7 +202,7 @@ func (s *story) deploys(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.developer, err = s.merge(ctx, reviewer, s.developer.Number); err != nil {
+	if s.developer, err = s.hosting.merge(ctx, reviewer, s.developer.Number); err != nil {
 		return err
 	}
 	s.say("%s merges it", reviewer)
@@ -243,7 +239,7 @@ func (s *story) refused(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.merge(ctx, reviewer, pull.Number); err != nil {
+	if _, err := s.hosting.merge(ctx, reviewer, pull.Number); err != nil {
 		return err
 	}
 	s.say("%s merges it, and nobody knows yet that the platform wants at least 1000 ms", reviewer)
@@ -274,7 +270,7 @@ func (s *story) refused(ctx context.Context) error {
 	}
 	revert := revertOf(r)
 	s.prove("pull request #%d proposes the way back: %q", revert.Number, revert.Title)
-	if _, err := s.merge(ctx, reviewer, revert.Number); err != nil {
+	if _, err := s.hosting.merge(ctx, reviewer, revert.Number); err != nil {
 		return err
 	}
 	s.say("%s merges it", reviewer)

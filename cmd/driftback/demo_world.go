@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,25 +14,27 @@ import (
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
-	"github.com/driftback/driftback/gitstore/forge"
-	"github.com/driftback/driftback/gitstore/forge/local"
 	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/vendors/genesyscloud/simulator"
 	centre "github.com/driftback/driftback/vendors/genesyscloud/simulator/demo"
 )
 
-// demoOptions are the flags of the demo.
+// demoOptions are the flags of the demo, and where its repository lives; nil for the built-in forge.
 type demoOptions struct {
 	dir, listen string
+	hosting     hosting
 }
 
 // A demo is a platform with three organisations, a repository and a daemon. It belongs to one goroutine; passes
 // may be used by any.
 type demo struct {
 	dir, base, metrics, program, company string
+	url                                  string // of the repository
 	environments                         []string
 	platform                             *simulator.Server
 	orgs                                 map[string]*simulator.Org
+	hosting                              hosting
+	config                               string // what driftback.yaml says of the repository and the forge
 	store                                *gitstore.Store
 	passes                               *passes
 	ended                                chan struct{} // closed when the daemon has ended
@@ -48,7 +49,10 @@ const demoSeed = 20
 func (c *cli) openDemo(ctx context.Context, o demoOptions) (opened *demo, err error) {
 	d := &demo{
 		dir: o.dir, program: program(), company: centre.Company, environments: centre.Environments(), orgs: map[string]*simulator.Org{},
-		passes: newPasses(), ended: make(chan struct{}),
+		passes: newPasses(), ended: make(chan struct{}), hosting: o.hosting,
+	}
+	if d.hosting == nil {
+		d.hosting = &builtIn{d}
 	}
 	defer func() {
 		if err != nil {
@@ -126,11 +130,13 @@ func (d *demo) openPlatform(listen string) error {
 
 // openRepository makes the repository, with a first commit.
 func (d *demo) openRepository(ctx context.Context) (err error) {
-	if err := gitstore.Init(d.path("config.git"), "main"); err != nil {
+	at, config, err := d.hosting.repository(d.dir)
+	if err != nil {
 		return err
 	}
 	author := gitstore.Signature{Name: "driftback demo", Email: "demo@localhost"}
-	d.store, err = gitstore.Open(ctx, gitstore.Options{URL: d.path("config.git"), Committer: author})
+	d.url, d.config, at.Committer = at.URL, config, author
+	d.store, err = gitstore.Open(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -158,7 +164,7 @@ func (d *demo) writeConfig() error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Written by driftback demo at each start.\nlisten: %s\nrepository:\n  url: %q\n  mirror: %q\nforge: {local: {}}\nenvironments:\n", d.metrics, d.path("config.git"), d.path("mirror"))
+	fmt.Fprintf(&b, "# Written by driftback demo at each start.\nlisten: %s\n%senvironments:\n", d.metrics, d.config)
 	for _, env := range d.environments {
 		org, secret := d.orgs[env], d.path("secrets/"+env)
 		if err := os.WriteFile(secret, []byte(org.Secret()+"\n"), 0o600); err != nil {
@@ -190,11 +196,6 @@ func (d *demo) startDaemon(ctx context.Context, c *cli) error {
 	return nil
 }
 
-// forge is the built-in forge as a person uses it.
-func (d *demo) forge(person string) (*local.Forge, error) {
-	return local.Open(d.store, local.Options{User: person + " <" + strings.ToLower(strings.ReplaceAll(person, " ", ".")) + "@alpine-mutual.example>", Logger: slog.New(slog.DiscardHandler)})
-}
-
 // page is the address of one of the administrator's pages.
 func (d *demo) page(env string, path ...string) string {
 	u := d.base + "/admin/" + url.PathEscape(centre.Name(env))
@@ -215,21 +216,12 @@ func (d *demo) begin(ctx context.Context) error {
 			if !strings.HasPrefix(p.Title, "init: ") {
 				continue
 			}
-			if _, err := d.merge(ctx, "Sofia Marti", p.Number); err != nil {
+			if _, err := d.hosting.merge(ctx, "Sofia Marti", p.Number); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// merge merges a pull request as a person.
-func (d *demo) merge(ctx context.Context, person string, n int) (forge.Pull, error) {
-	f, err := d.forge(person)
-	if err != nil {
-		return forge.Pull{}, err
-	}
-	return f.MergeWith(ctx, n, local.MergeOptions{Method: local.ByMerge, Draft: true})
 }
 
 // patience is how long anything in the demo may take.

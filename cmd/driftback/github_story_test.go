@@ -156,16 +156,18 @@ func TestGitHubStory(t *testing.T) {
 	}
 
 	// A reviewer changes what was proposed: that is what is deployed.
-	h.edit("web.yml", "port: 9000\n")
-	h.pass()
-	pulls := h.open()
-	h.repo.PushAs(t, githubtest.Person{Login: "ann", Name: "Ann Lee", Email: "ann@example.org"}, pulls[0].Head.Ref,
-		map[string]string{"environments/prod/file/web.yml": "port: 9443\n"}, pulls[0].Head.SHA)
-	h.mergeBy(pulls[0].Number, "squash")
-	h.pass()
-	require.Equal(t, "port: 9443\n", h.read(h.liveFile("web.yml")))
-	h.pass()
-	h.still()
+	for i, method := range []string{"squash", "rebase", "merge"} {
+		h.edit("web.yml", fmt.Sprintf("port: %d\n", 9000+i))
+		h.pass()
+		pulls := h.open()
+		meant := fmt.Sprintf("port: %d\n", 9443+i)
+		h.repo.PushAs(t, hubAnn, pulls[0].Head.Ref, map[string]string{"environments/prod/file/web.yml": meant}, pulls[0].Head.SHA)
+		h.mergeBy(pulls[0].Number, method)
+		h.pass()
+		require.Equal(t, meant, h.read(h.liveFile("web.yml")), method)
+		h.pass()
+		h.still()
+	}
 
 	// A developer's change is deployed, and GitHub knows of it.
 	h.repo.PushAs(t, githubtest.Person{Login: "ann", Name: "Ann Lee", Email: "ann@example.org"}, "main",
