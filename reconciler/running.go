@@ -62,9 +62,9 @@ func (p *pass) holdPlan(pl plan.Plan, why string) {
 // takeRunning notes what runs otherwise than it is stored, without secrets.
 func (p *pass) takeRunning(runs *resource.Snapshot) error {
 	p.running = resource.Overlay{}
-	base, want := p.base.snapshot(), p.want.snapshot()
-	for k, h := range differing(p.seen, p.seen, runs) {
-		if !p.sees(k) || h.live.IsZero() && !runs.Covers(k) {
+	base, want, stored := p.base.snapshot(), p.want.snapshot(), p.lastStored()
+	for k, h := range differing(stored, stored, runs) {
+		if !p.sees(k) && stored.Hash(k).IsZero() || h.live.IsZero() && !runs.Covers(k) {
 			continue // one of the two is not known
 		}
 		if h.live.IsZero() {
@@ -84,11 +84,26 @@ func (p *pass) takeRunning(runs *resource.Snapshot) error {
 			return fmt.Errorf("what runs of %s: %w", k, err)
 		}
 		spec, _ := mask(p.schemas[k.Kind], plain, model)
-		if spec.Hash() != p.seen.Hash(k) {
+		if spec.Hash() != stored.Hash(k) {
 			p.running[k] = &resource.Resource{Key: k, Spec: spec}
 		}
 	}
 	return nil
+}
+
+// lastStored is what was observed, and of what this reading could not see what was recorded last.
+func (p *pass) lastStored() *resource.Snapshot {
+	over := resource.Overlay{}
+	recorded := p.live.snapshot()
+	for k, h := range differing(p.seen, p.seen, recorded) {
+		if h.live.IsZero() || p.sees(k) {
+			continue
+		}
+		if r, err := recorded.Resource(k); err == nil {
+			over[k] = r
+		}
+	}
+	return p.seen.With(over)
 }
 
 // wouldLose says what runs by now and cannot be kept in Git, so that an activation would lose it; empty where there is nothing.
@@ -119,13 +134,14 @@ func (p *pass) notActivated(pl plan.Plan, runs *resource.Snapshot) resource.Over
 			after[a.Key] = a
 		}
 	}
-	stored, want := p.seen.With(after), p.want.snapshot()
+	before, want := p.lastStored(), p.want.snapshot()
+	stored := before.With(after)
 	out := resource.Overlay{}
 	for k := range p.running {
 		if h := stored.Hash(k); h == want.Hash(k) || h == runs.Hash(k) {
 			continue
 		}
-		r, err := p.seen.Resource(k)
+		r, err := before.Resource(k)
 		if err != nil {
 			r = nil // only who it was is not known then
 		}

@@ -102,6 +102,8 @@ func (c *checker) begins(old, now stateAt) {
 	if old.decisions.Suspended != nil && !c.askedFor(reconciler.DoResume) {
 		c.w.fail("suspended is suspended", "deployment %s begins", now.journal.ID)
 	}
+	c.othersStored(old, now)
+	c.withinWindows(now)
 	deletes := 0
 	base, commit := c.w.tree(now.id, "base"), mustParse(now.journal.Commit)
 	want := c.w.want(commit, c.e)
@@ -420,7 +422,7 @@ func (c *checker) proposed(head gitstore.ID, began time.Time) {
 			c.w.fail("3 only what live says is proposed", "%s = %q is proposed and the live branch says %q", k, v, live.text[k])
 			return
 		}
-		c.notDecided(k, v, began)
+		c.notDecided(k, v, is.spec[k]["c"], began)
 	}
 	for _, other := range c.w.envs {
 		a, b := c.w.want(base, other), c.w.want(head, other)
@@ -435,8 +437,9 @@ func (c *checker) proposed(head gitstore.ID, began time.Time) {
 	}
 }
 
-// notDecided is rule 4: a live value that Git has had since live has it, and moved on from, is not proposed again.
-func (c *checker) notDecided(k resource.Key, v string, began time.Time) {
+// notDecided is rule 4: a live value that Git has had since live has it, and moved on from, is not proposed again. field is its field c,
+// which texts leave out.
+func (c *checker) notDecided(k resource.Key, v string, field any, began time.Time) {
 	since := c.since[k]
 	for _, h := range c.e.platform.History(k) {
 		if h.When.After(since) && (h.Spec == nil && v == "" || h.Spec != nil && textOf(h.Spec) == v) {
@@ -450,7 +453,7 @@ func (c *checker) notDecided(k resource.Key, v string, began time.Time) {
 		return // renamed, and a rename has one fate: what live says of the other name may be new
 	}
 	for i, m := range c.w.mains {
-		if i == 0 || !m.since.After(since) || !m.since.Before(began) || c.w.want(m.id, c.e).text[k] != v || c.w.want(c.w.mains[i-1].id, c.e).text[k] == v {
+		if i == 0 || !m.since.After(since) || !m.since.Before(began) || c.w.want(m.id, c.e).text[k] != v || c.w.want(m.id, c.e).spec[k]["c"] != field || c.w.want(c.w.mains[i-1].id, c.e).text[k] == v {
 			continue
 		}
 		if last := c.decidedOn(m.since).id; last.IsZero() || !c.w.ancestor(last, m.id) {

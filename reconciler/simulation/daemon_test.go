@@ -99,8 +99,11 @@ func (w *world) reconciler(e *effects) *reconciler.Reconciler {
 		if env.p.Activation {
 			driver = activating{d}
 		}
+		if env.tellsRunning() {
+			driver = running{activating{d}}
+		}
 		c.Environments = append(c.Environments, reconciler.Environment{
-			Name: env.name, Mode: env.p.Mode, Guard: env.p.Guard, OnClose: env.p.OnClose, Rollback: env.rollback(),
+			Name: env.name, Mode: env.p.Mode, Guard: env.p.Guard, OnClose: env.p.OnClose, Rollback: env.rollback(), Windows: env.windows(),
 			Platform: vendors.NewTarget(driver, vendors.TargetOptions{Clock: e, Jitter: half, MaxTries: 3, MaxTime: time.Minute, ReadOnly: env.p.Mode == reconciler.Observe}),
 		})
 	}

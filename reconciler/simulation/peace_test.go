@@ -118,6 +118,7 @@ func (e *env) tidy() {
 			must(e.platform.Put(k, s, "bob"))
 		}
 	}
+	e.w.activate(e)
 }
 
 // answer lets people decide what is open; it reports whether anything was.
@@ -304,6 +305,11 @@ func (e *env) unsettled() string {
 	} {
 		if !maps.Equal(side.tree.text, live.text) {
 			return fmt.Sprintf("%s says %v and the platform %v", side.name, side.tree.text, live.text)
+		}
+	}
+	for k, s := range w.want(refs[mainRef], e).spec {
+		if s["c"] != nil && live.spec[k]["c"] != s["c"] { // which texts leave out
+			return fmt.Sprintf("Git says c = %v of %s and the platform %v", s["c"], k, live.spec[k]["c"])
 		}
 	}
 	if e.check.now().journal.Phase != "" {

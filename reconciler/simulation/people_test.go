@@ -45,6 +45,9 @@ func (w *world) begin() {
 			}
 			must(e.platform.Put(thing(i), s, "bob"))
 		}
+		if e.tellsRunning() {
+			must(e.platform.Activate())
+		}
 		for k, s := range e.platform.State() {
 			if inGit {
 				edit[e.path(k)] = yamlOf(s)
@@ -107,6 +110,9 @@ var moves = [][]move{{
 	{"another version", 1, (*world).changeVersion},
 	{"forge refuses all", 1, (*world).limitForge},
 	{"main is protected", 1, (*world).protectMain},
+}, {
+	{"activation by hand", 1, (*world).activate},
+	{"change in memory", 1, (*world).poke},
 }}
 
 // human is one move.
@@ -124,6 +130,9 @@ func (w *world) human() {
 			}
 			break
 		}
+	}
+	if e.tellsRunning() && w.t.pick(3) < 2 {
+		w.activate(e)
 	}
 	w.refs() // the checks take note of main
 }

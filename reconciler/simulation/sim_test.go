@@ -51,6 +51,7 @@ var mustReach = []string{
 	"move: restart", "move: resume", "move: revert of a commit", "move: rules", "move: scope", "move: secret typed", "move: state ref lost", "move: suspend",
 	"move: twin", "move: unrelated commit", "move: another version", "move: command in a comment", "move: developer's next commit",
 	"move: developer's pull request", "move: developer's rebase", "move: fight", "reverts pushed",
+	"activations", "deployments in windows", "move: activation by hand", "move: change in memory",
 	"move: forge refuses all", "move: main is protected", "forge refusals", "merges left for a reviewer",
 }
 

@@ -45,6 +45,7 @@ type envParameters struct {
 	Guard                             plan.Limits
 	OnClose                           string
 	Push                              bool
+	Windows                           bool
 	AuditLag                          time.Duration
 	Weather                           int // permille of each trouble
 	Settle                            time.Duration
@@ -69,6 +70,7 @@ type env struct {
 	aged     time.Time                  // when the daemons last were brought to an older version
 	learnt   time.Time                  // when the daemons last were brought to the newest version
 	old      bool                       // the daemons are of a version that does not know field c
+	poked    map[resource.Key]time.Time // when somebody last changed it in memory alone
 	twinned  map[resource.Key]time.Time // when somebody last made a second object of the name
 	retried  int                        // how often people asked in peace for what failed to be tried again
 }
@@ -182,7 +184,7 @@ func (w *world) serve(s *gitstore.Store, user string) *local.Forge {
 
 func (w *world) newEnv(name string) *env {
 	t := w.t
-	e := &env{w: w, name: name, twinned: map[resource.Key]time.Time{}}
+	e := &env{w: w, name: name, twinned: map[resource.Key]time.Time{}, poked: map[resource.Key]time.Time{}}
 	e.p = envParameters{
 		Mode:     []reconciler.Mode{reconciler.Sync, reconciler.Sync, reconciler.Sync, reconciler.Sync, reconciler.Enforce, reconciler.Observe}[t.pick(6)],
 		Versions: t.pick(2) == 0, IDs: t.pick(2) == 0, Activation: t.pick(3) == 2, Shared: t.pick(6) == 5,
@@ -197,6 +199,9 @@ func (w *world) newEnv(name string) *env {
 	}
 	if t.generation > 1 {
 		e.p.Push = t.pick(4) == 3
+	}
+	if t.generation > 2 {
+		e.p.Windows = t.pick(6) == 5
 	}
 	o := mem.Options{
 		Kinds: kinds(e.p.Settle, t.generation), Now: w.clock, Tenant: name, Page: 100,
