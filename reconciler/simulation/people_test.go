@@ -112,7 +112,7 @@ var moves = [][]move{{
 	{"main is protected", 1, (*world).protectMain},
 }, {
 	{"activation by hand", 1, (*world).activate},
-	{"change in memory", 1, (*world).poke},
+	{"change in memory", 3, (*world).poke},
 }}
 
 // human is one move.

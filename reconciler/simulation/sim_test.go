@@ -84,7 +84,7 @@ func TestHistories(t *testing.T) {
 	}
 	seeds := make(chan uint64)
 	var mu sync.Mutex
-	stat, broken, over := map[string]int{}, map[uint64]error{}, false
+	stat, broken, told, over := map[string]int{}, map[uint64]error{}, 0, false
 	done := func() bool { mu.Lock(); defer mu.Unlock(); return over }
 	var wg sync.WaitGroup
 	for range 2 {
@@ -98,6 +98,10 @@ func TestHistories(t *testing.T) {
 				}
 				if w.failure != nil {
 					broken[s] = w.failure
+					t.Logf("seed %d: %v", s, w.failure)
+				}
+				if told++; told%5000 == 0 {
+					t.Logf("%d of %d histories, %d complaints", told, *histories, len(broken))
 				}
 				mu.Unlock()
 			}
