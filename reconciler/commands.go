@@ -263,6 +263,9 @@ func (p *pass) askDrift(said command.Command, c forge.Command, pull *forge.Pull)
 		return q, answer("Somebody else pushed to this branch, so it is theirs: merging it accepts what it then says."), false
 	}
 	proposed := p.proposedAt(p.st.seen.Proposals[i], c.At)
+	if proposed == nil {
+		return q, answer("What this pull request proposes by now came after the comment: please look at it, and say it again."), false
+	}
 	keys, not := map[resource.Key]resource.Hash{}, map[resource.Key]string{}
 	if len(said.Keys) == 0 {
 		keys = maps.Clone(proposed)
@@ -288,8 +291,10 @@ func (p *pass) askDrift(said command.Command, c forge.Command, pull *forge.Pull)
 }
 
 // proposedAt are the objects of a proposal, with their values, as its branch had them at a time. Where it had been rebuilt too
-// often since for that to be known, they are those that all versions have in common.
+// often since for that to be known, they are those that all versions have in common; nil where the proposal was made later, and the pull
+// request was of another one then.
 func (p *pass) proposedAt(pr proposal, at time.Time) map[resource.Key]resource.Hash {
+	forgotten := len(pr.Former) == maxVersions
 	for _, v := range slices.Backward(pr.versions()) {
 		made := v.At
 		if made.IsZero() { // written by an older version of the program
@@ -297,9 +302,13 @@ func (p *pass) proposedAt(pr proposal, at time.Time) map[resource.Key]resource.H
 				made = c.Committer.When
 			}
 		}
+		forgotten = forgotten || made.IsZero()
 		if !made.IsZero() && !made.Truncate(time.Second).After(at) { // comments are dated to the second
 			return v.Keys
 		}
+	}
+	if !forgotten {
+		return nil
 	}
 	return pr.common()
 }

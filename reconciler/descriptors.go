@@ -37,12 +37,18 @@ func (p *pass) noteDescriptors() error {
 			continue
 		}
 		if was != "" {
+			hidden := p.hides(k)
+			if p.stillHidden(k, hidden) {
+				continue
+			}
 			fresh, err := p.learnt(k)
 			if err != nil {
 				return err
 			}
-			p.takeFresh(k, fresh)
-			if p.hides(k) {
+			if known := p.takeFresh(k, fresh); known && !p.dry {
+				p.hidden[k] = hidden
+			}
+			if len(hidden) > 0 {
 				continue // there may be more to learn
 			}
 		}
@@ -55,21 +61,34 @@ func (p *pass) noteDescriptors() error {
 	return nil
 }
 
-// hides reports whether an object of the kind could not be read.
-func (p *pass) hides(kind resource.Kind) bool {
+// hides are the objects of the kind that could not be read.
+func (p *pass) hides(kind resource.Kind) map[resource.Key]bool {
+	out := map[resource.Key]bool{}
 	for k := range p.seen.Scope().Unknown {
 		if k.Kind == kind {
-			return true
+			out[k] = true
 		}
 	}
-	return false
+	return out
 }
 
-func (p *pass) takeFresh(k resource.Kind, fresh []string) {
+// stillHidden reports whether this process has learnt all from the kind, which is written down, and cannot read more of it now than
+// then: the kind is not looked through again in each pass.
+func (p *pass) stillHidden(kind resource.Kind, hidden map[resource.Key]bool) bool {
+	for k := range p.hidden[kind] {
+		if !hidden[k] {
+			return false
+		}
+	}
+	return len(p.hidden[kind]) > 0
+}
+
+// takeFresh remembers fields as learnt, and reports whether they were already.
+func (p *pass) takeFresh(k resource.Kind, fresh []string) bool {
 	all := slices.Concat(p.st.seen.Fresh[k], fresh)
 	slices.Sort(all)
 	if all = slices.Compact(all); len(all) == len(p.st.seen.Fresh[k]) {
-		return
+		return true
 	}
 	p.log.Info("this version reads fields that the one before did not know: they are left as they are until Git names them", "kind", string(k), "fields", fresh)
 	p.st.seen.Fresh = maps.Clone(p.st.seen.Fresh)
@@ -77,6 +96,7 @@ func (p *pass) takeFresh(k resource.Kind, fresh []string) {
 		p.st.seen.Fresh = map[resource.Kind][]string{}
 	}
 	p.st.seen.Fresh[k] = all[:min(len(all), maxFresh)]
+	return false
 }
 
 // learnt are the names of fields that objects of a kind have live, and none has in base or in Git. Where base has no such object,

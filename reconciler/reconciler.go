@@ -193,6 +193,7 @@ type environment struct {
 	raw     map[resource.Kind]bool
 	// descriptors are digests of kinds: see noteDescriptors.
 	descriptors map[resource.Kind]string
+	hidden      map[resource.Kind]map[resource.Key]bool // of kinds that were learnt from in part: what could not be read then
 	refs        refs
 	wake        atomic.Pointer[worker]
 
@@ -245,7 +246,7 @@ func newEnvironment(r *Reconciler, e Environment) (*environment, error) {
 		env.schemas[k.Kind] = k.Schema()
 		env.raw[k.Kind] = k.Raw
 	}
-	env.descriptors = descriptorsOf(env.kinds)
+	env.descriptors, env.hidden = descriptorsOf(env.kinds), map[resource.Kind]map[resource.Key]bool{}
 	env.refs = newRefs(r.c.Prefix, r.c.StateBranch, e.Name, e.Branch)
 	own, shared := "environments/"+e.Name, "shared"
 	if e.Path != "" {
