@@ -65,26 +65,28 @@ func (h *hub) one(topic int, head string) {
 	}
 }
 
+// gitHubFaults are the ways in which GitHub fails, each at a request.
+var gitHubFaults = map[string]func(githubtest.Fault, *hub) githubtest.Fault{
+	"500":                func(f githubtest.Fault, _ *hub) githubtest.Fault { f.Status = 500; return f },
+	"the answer is lost": func(f githubtest.Fault, _ *hub) githubtest.Fault { f.Late = true; return f },
+	"limits": func(f githubtest.Fault, _ *hub) githubtest.Fault {
+		limit := githubtest.SecondaryLimit(map[bool]int{true: 403, false: 429}[len(f.Op)%2 == 0], time.Second)
+		limit.Op = f.Op
+		return limit
+	},
+	"the token ends": func(f githubtest.Fault, h *hub) githubtest.Fault {
+		f.Pass, f.Before = true, func() { h.server.Revoke("") }
+		return f
+	},
+}
+
 // The whole story while GitHub fails in each of its ways, at each kind of request: there is one pull request, one comment of a
 // kind and one deployment, as if nothing had happened, and then it is quiet.
 func TestGitHubFaults(t *testing.T) {
 	t.Parallel()
 	before := []string{"git", "pulls/list", "pulls/create", "issues/add-labels", "issues/list-comments", "issues/create-comment", "checks/create", "git"}
 	after := []string{"git", "pulls/list", "repos/create-deployment", "repos/create-deployment-status", "issues/create-comment", "checks/create", "git"}
-	faults := map[string]func(githubtest.Fault, *hub) githubtest.Fault{
-		"500":                func(f githubtest.Fault, _ *hub) githubtest.Fault { f.Status = 500; return f },
-		"the answer is lost": func(f githubtest.Fault, _ *hub) githubtest.Fault { f.Late = true; return f },
-		"limits": func(f githubtest.Fault, _ *hub) githubtest.Fault {
-			limit := githubtest.SecondaryLimit(map[bool]int{true: 403, false: 429}[len(f.Op)%2 == 0], time.Second)
-			limit.Op = f.Op
-			return limit
-		},
-		"the token ends": func(f githubtest.Fault, h *hub) githubtest.Fault {
-			f.Pass, f.Before = true, func() { h.server.Revoke("") }
-			return f
-		},
-	}
-	for name, fault := range faults {
+	for name, fault := range gitHubFaults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := begun(t, githubtest.Options{}, map[string]string{"web.yml": "port: 80\n", "queue.yml": "length: 20\n"})
@@ -128,6 +130,44 @@ func (r *running) posted(t *testing.T, guid, secret string, body []byte) int {
 	_, _ = io.Copy(io.Discard, res.Body)
 	require.NoError(t, res.Body.Close())
 	return res.StatusCode
+}
+
+// Some of the drift is accepted while GitHub fails: the pull request is narrowed, merged and answered once, and there is one other for
+// the rest.
+func TestGitHubAcceptDespiteFaults(t *testing.T) {
+	t.Parallel()
+	ops := []string{"git", "issues/list-comments-for-repo", "reactions/create-for-issue-comment", "git", "pulls/update", "pulls/merge", "pulls/create", "issues/add-labels", "issues/create-comment"}
+	for name, fault := range gitHubFaults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := begun(t, githubtest.Options{}, map[string]string{"a.yml": "value: 1\n", "b.yml": "value: 1\n", "c.yml": "value: 1\n"})
+			for _, n := range []string{"a.yml", "b.yml", "c.yml"} {
+				h.edit(n, "value: 2\n")
+			}
+			h.pass()
+			drift := h.open()[0].Number
+			h.comment(drift, "/drift accept file/a.yml file/b.yml")
+			for _, op := range ops {
+				h.server.Fail(fault(githubtest.Fault{Op: op}, h))
+			}
+			h.despite("merge of what was accepted", func() bool {
+				return h.inGit("main", "environments/prod/file/b.yml") == "value: 2\n" && len(h.open()) == 1 && len(h.keyed(drift)) > 0
+			})
+			require.Zero(t, h.server.Heal(), "every fault happened")
+			var pulls []hubPull
+			h.call("GET", "/pulls?state=all&per_page=100", nil, &pulls)
+			require.Len(t, pulls, 3, "the import, what was accepted, the rest")
+			require.Len(t, h.keyed(drift), 1, "one answer: %s", h.remarks(drift))
+			require.Contains(t, h.remarks(drift), "Accepted into Git")
+			rest := h.open()[0]
+			require.Equal(t, []string{"environments/prod/file/c.yml"}, h.changes(rest.Number))
+			require.ElementsMatch(t, []string{"eyes", "rocket"}, h.reactions(drift))
+			require.Contains(t, h.ask(rest.Number, "/drift revert"), "Git is right")
+			require.Equal(t, "value: 1\n", h.read(h.liveFile("c.yml")))
+			h.still()
+			h.fsck()
+		})
+	}
 }
 
 // Deliveries that are lost, doubled, replayed, forged, too large and in any order reach a daemon that looks by itself once an hour
