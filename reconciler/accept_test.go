@@ -125,6 +125,26 @@ func TestAcceptedInTurnIsLeftForReviewers(t *testing.T) {
 	l.quiet()
 }
 
+// What was left for a reviewer is tried again once the tracked branch moved, here by the rest that was accepted too.
+func TestAllThatWasAcceptedIsMerged(t *testing.T) {
+	t.Parallel()
+	l, first := drifted(t, local.Options{Protect: []string{"main"}})
+	l.ask(reconciler.DoAccept, "A", "B")
+	l.pass()
+	l.restartWith(local.Options{}, func(*reconciler.Config) {})
+	l.ask(reconciler.DoAccept, "A", "B", "C", "D", "E")
+	l.pass()
+	require.Equal(t, first.Number, l.pull().Number, "the rest is merged")
+	l.pass()
+	l.pass()
+	require.Empty(t, l.pulls())
+	for _, q := range []string{"A", "B", "C", "D", "E"} {
+		l.inGit(q, "a=9")
+		l.live(q, "a=9")
+	}
+	l.quiet()
+}
+
 // What a narrowed pull request said before is asked by another one: opening the one again does not ask for what the other was closed on.
 func TestNarrowedClosedAndOpenedAgain(t *testing.T) {
 	t.Parallel()

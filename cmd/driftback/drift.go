@@ -31,7 +31,7 @@ values that you saw: what has changed again since is left alone.`,
 	}
 	cmd.AddCommand(c.driftList(), c.driftShow(),
 		c.driftRequest(reconciler.DoAccept, "Merge what was changed by hand into Git",
-			"Merge what was changed by hand into Git, through the pull request, if the forge's rules permit it;\nelse it is left for a reviewer."),
+			"Merge what was changed by hand into Git, through the pull request that proposes it, if the forge's rules permit it;\nelse it is left for a reviewer. With objects, the pull request is narrowed to these before, and the rest moves to another one."),
 		c.driftRequest(reconciler.DoRevert, "Put back what Git says",
 			"Put back what Git says: what was changed by hand is deployed over, by the ordinary way with all its gates."),
 		c.driftIgnore())
