@@ -46,7 +46,8 @@
 //   - What somebody may not write to is refused by 403 with a sentence of ours
 //     where GitHub says 404 for some operations.
 //   - GitHub computes mergeability in the background; here it is known at once
-//     unless Options.Unknown says otherwise.
+//     unless Options.Unknown says otherwise. So is the head of a pull request
+//     whose branch was pushed to, which GitHub knows a moment later.
 //   - Secondary limits are not counted; they come by Fail. The primary ones are
 //     counted, also for GraphQL (one point a request).
 //   - Entity tags depend, as GitHub's do, on who asks and on what is accepted;
