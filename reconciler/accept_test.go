@@ -70,7 +70,7 @@ func TestAcceptNarrowsThePullRequest(t *testing.T) {
 	require.Contains(t, l.byNumber(first.Number).Title, "2 objects")
 	rest := l.pull()
 	require.Equal(t, first.Head+"-2", rest.Head)
-	require.Contains(t, l.answer(first.Number), fmt.Sprintf("Accepted into Git: #%d is merged. What else was changed by hand is proposed in #%d.", first.Number, rest.Number))
+	require.Contains(t, l.answer(first.Number), fmt.Sprintf("Accepted into Git: #%d is merged. What was changed by hand besides these is proposed in #%d.", first.Number, rest.Number))
 	l.proposes(rest, "C", "D", "E")
 	l.pass()
 	l.inGit("B", "a=9")
@@ -91,7 +91,7 @@ func TestAcceptedInTurnIsLeftForReviewers(t *testing.T) {
 	l.pass()
 	require.Len(t, l.pulls(), 2)
 	second := l.pulls()[0]
-	require.Contains(t, l.answer(first.Number), fmt.Sprintf("do not let driftback merge #%d. What else was changed by hand is proposed in #%d.", first.Number, second.Number))
+	require.Contains(t, l.answer(first.Number), fmt.Sprintf("do not let driftback merge #%d. What was changed by hand besides these is proposed in #%d.", first.Number, second.Number))
 	l.proposes(first, "A", "B")
 	l.proposes(second, "C", "D", "E")
 	l.quiet()

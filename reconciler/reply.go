@@ -75,7 +75,7 @@ func (p *pass) howAccepted(keys map[resource.Key]resource.Hash) string {
 			said = fmt.Sprintf("Somebody else pushed to #%d, so it is theirs: merging it accepts what it then says.", n)
 		case pr.Foreign:
 		case !pr.Accepted:
-			rest = fmt.Sprintf(" What else was changed by hand is proposed in #%d.", n)
+			rest = fmt.Sprintf(" What was changed by hand besides these is proposed in #%d.", n)
 		case one && p.mergedNow[pr.Branch]:
 			said = fmt.Sprintf("Accepted into Git: #%d is merged.", n)
 		case one && pr.Left == p.head:

@@ -76,7 +76,7 @@ func TestGitHubAcceptIsLeftForAReviewer(t *testing.T) {
 	require.Equal(t, []string{"environments/prod/file/c.yml", "environments/prod/file/d.yml", "environments/prod/file/e.yml"}, h.changes(rest.Number))
 	require.NotContains(t, two.Body, "file/c.yml")
 	require.NotContains(t, rest.Body, "file/b.yml")
-	require.Contains(t, told, fmt.Sprintf("left for a reviewer: the rules of this repository do not let driftback merge #%d. What else was changed by hand is proposed in #%d.", two.Number, rest.Number))
+	require.Contains(t, told, fmt.Sprintf("left for a reviewer: the rules of this repository do not let driftback merge #%d. What was changed by hand besides these is proposed in #%d.", two.Number, rest.Number))
 	require.ElementsMatch(t, []string{"eyes", "rocket"}, h.reactions(drift.Number))
 	reason := h.remarks(two.Number)
 	require.Contains(t, reason, "Accepted, and left for a reviewer to merge")

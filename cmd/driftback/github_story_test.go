@@ -300,7 +300,7 @@ func TestGitHubCommandsAndPlans(t *testing.T) {
 	pulls := h.open()
 	require.Len(t, pulls, 1, "the rest is still proposed")
 	require.NotEqual(t, drift.Number, pulls[0].Number, "in a second one: that which it was said on is merged")
-	require.Contains(t, h.comments(drift.Number), fmt.Sprintf("Accepted into Git: #%d is merged. What else was changed by hand is proposed in #%d.", drift.Number, pulls[0].Number))
+	require.Contains(t, h.comments(drift.Number), fmt.Sprintf("Accepted into Git: #%d is merged. What was changed by hand besides these is proposed in #%d.", drift.Number, pulls[0].Number))
 	var reactions []struct{ Content string }
 	var list []struct {
 		ID   int64
