@@ -183,6 +183,10 @@ func (p *pass) noteReply(a reply) {
 func (p *pass) giveAnswers(ctx context.Context) error {
 	var left []reply
 	for i, a := range p.st.seen.Replies {
+		if p.merging(a.Accepted) {
+			left = append(left, a)
+			continue
+		}
 		done, err := p.say(ctx, "answer", a.To.Pull, func() error { return p.giveAnswer(ctx, a) })
 		if err != nil {
 			p.st.seen.Replies = append(left, p.st.seen.Replies[i:]...)

@@ -50,7 +50,8 @@ type pass struct {
 	idsNew     bool                                // the map of ids learnt something in this pass
 	claiming   time.Time                           // when the claim in the working state was made, until it is pushed
 
-	// mergedNow are the branches of our pull requests that were merged in this pass because people accepted what they propose.
+	// mergedNow are the branches of our pull requests that were merged in this pass because people accepted what they propose; false
+	// where that is to be asked for again, as the forge does not know their head yet.
 	mergedNow map[string]bool
 
 	// othersNew says that a pull request of ours is to name others of people than it does.

@@ -149,15 +149,16 @@ func (p *pass) mergeAccepted(ctx context.Context, pr proposal, number int) error
 		return err
 	}
 	_, err := p.r.c.Forge.Merge(ctx, number, pr.Head.String(), "")
+	if p.mergedNow == nil {
+		p.mergedNow = map[string]bool{}
+	}
 	switch {
 	case err == nil:
 		p.report.Again = 1 // the merge is a commit that the next pass decides on
-		if p.mergedNow == nil {
-			p.mergedNow = map[string]bool{}
-		}
 		p.mergedNow[pr.Branch] = true
 		return nil
 	case errors.Is(err, forge.ErrMoved):
+		p.mergedNow[pr.Branch] = false
 		p.wakeAt(p.r.c.Clock.Now().Add(mergeAgain)) // a person pushed to it just now, or the forge has not seen our push yet
 		return nil
 	case !isRefusal(err):

@@ -85,6 +85,14 @@ func (p *pass) howAccepted(keys map[resource.Key]resource.Hash) string {
 	return said + rest + "\n"
 }
 
+// merging reports whether merging what was accepted is to be asked for again soon: what came of it is told then.
+func (p *pass) merging(keys map[resource.Key]resource.Hash) bool {
+	return slices.ContainsFunc(p.st.seen.Proposals, func(pr proposal) bool {
+		merged, tried := p.mergedNow[pr.Branch]
+		return tried && !merged && slices.ContainsFunc(sortedResourceKeys(keys), func(k resource.Key) bool { _, in := pr.Keys[k]; return in })
+	})
+}
+
 // wait keeps what a pull request changes from being deployed; on one of ours, the environment is suspended.
 func (p *pass) wait(q Request) {
 	n, err := strconv.Atoi(q.Detail)
