@@ -76,9 +76,9 @@ e2e: ## the stories on real servers: git over HTTP and Prometheus
 	@.ci/deps
 	$(GO) test -count=1 -run '^TestE2E' -v ./cmd/driftback
 
-chaos: ## the real daemon killed 100 times, a faulty network, and two daemons stopped at random for five minutes
+chaos: ## the real daemon killed 100 times, a faulty network, a clock that jumps, and two daemons stopped at random for five minutes
 	@.ci/deps
-	$(GO) test -count=1 -timeout 60m -run '^TestChaos' -v ./cmd/driftback -kills=100 -episodes=40 -pair=5m
+	$(GO) test -count=1 -timeout 60m -run '^TestChaos' -v ./cmd/driftback -kills=100 -episodes=40 -pair=5m -jumps=12
 
 simulate: ## N random histories of people, faults and daemons, from seed FROM, and a fifth as many of the loop alone; a failing seed is printed and reproduces
 	$(GO) test -count=1 -timeout 60m -v -run "TestHistories|TestTapes" ./reconciler/simulation/loop -histories=$$(($(N) / 5))

@@ -15,14 +15,25 @@ type process struct {
 	t    *testing.T
 	conf string
 	log  string // file
-	cmd  *exec.Cmd
-	done chan struct{}
+	// program is what is started, and env what its environment has beside the test's.
+	program string
+	env     []string
+	cmd     *exec.Cmd
+	done    chan struct{}
 }
 
 // startProcess starts the daemon on a configuration file. What it logs is shown where the test fails.
 func startProcess(t *testing.T, conf string) *process {
 	t.Helper()
-	p := &process{t: t, conf: conf, log: conf + ".log"}
+	p := newProcess(t, conf)
+	p.start()
+	return p
+}
+
+// newProcess is startProcess without the start.
+func newProcess(t *testing.T, conf string) *process {
+	t.Helper()
+	p := &process{t: t, conf: conf, log: conf + ".log", program: "driftback"}
 	t.Cleanup(func() {
 		p.kill()
 		b, err := os.ReadFile(p.log)
@@ -33,7 +44,6 @@ func startProcess(t *testing.T, conf string) *process {
 			t.Logf("%s\n%s", p.log, tail(string(b), 120))
 		}
 	})
-	p.start()
 	return p
 }
 
@@ -47,7 +57,8 @@ func (p *process) start() {
 	p.t.Helper()
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(p.t, err)
-	p.cmd = exec.Command("driftback", "--config", p.conf, "run")
+	p.cmd = exec.Command(p.program, "--config", p.conf, "run")
+	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	require.NoError(p.t, p.cmd.Start())
 	require.NoError(p.t, log.Close())
@@ -60,6 +71,9 @@ func (p *process) start() {
 
 // kill ends it at once, with no chance to put anything in order. It may be called from any goroutine, and twice.
 func (p *process) kill() {
+	if p.cmd == nil {
+		return // it was never started
+	}
 	_ = p.cmd.Process.Kill()
 	<-p.done
 }
