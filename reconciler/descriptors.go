@@ -61,12 +61,18 @@ func (p *pass) noteDescriptors() error {
 	return nil
 }
 
-// hides are the objects of the kind that could not be read.
+// hides are the objects of the kind that could not be read, and those that are said to be gone while nobody decided about that: a
+// platform in trouble shows nothing, too.
 func (p *pass) hides(kind resource.Kind) map[resource.Key]bool {
 	out := map[resource.Key]bool{}
 	for k := range p.seen.Scope().Unknown {
 		if k.Kind == kind {
 			out[k] = true
+		}
+	}
+	for e := range p.baseNow().Entries() {
+		if _, there := p.seen.Entry(e.Key); e.Key.Kind == kind && !there {
+			out[e.Key] = true
 		}
 	}
 	return out
