@@ -145,6 +145,34 @@ func TestAllThatWasAcceptedIsMerged(t *testing.T) {
 	l.quiet()
 }
 
+// What a guard made a draft is accepted all the same, and what is left of it is a draft where it still breaches the guard.
+func TestAcceptOfADraft(t *testing.T) {
+	t.Parallel()
+	var queues []string
+	for i := range 14 {
+		queues = append(queues, fmt.Sprintf("Q%02d: a=1", i))
+	}
+	l := newLoop(t, mem.Options{}, queues...)
+	for i := range 14 {
+		l.hand(fmt.Sprintf("Q%02d", i), "")
+	}
+	l.pass()
+	first := l.pull()
+	require.True(t, first.Draft)
+	l.comment(first.Number, "/drift accept queue/Q00 queue/Q01")
+	l.pass()
+	require.Equal(t, forge.Merged, l.byNumber(first.Number).State)
+	rest := l.pull()
+	require.True(t, rest.Draft, "12 deletions")
+	l.comment(rest.Number, "/drift accept")
+	l.pass()
+	l.pass()
+	require.Equal(t, forge.Merged, l.byNumber(rest.Number).State)
+	l.inGit("Q13", "")
+	require.Empty(t, l.pulls())
+	l.quiet()
+}
+
 // What a narrowed pull request said before is asked by another one: opening the one again does not ask for what the other was closed on.
 func TestNarrowedClosedAndOpenedAgain(t *testing.T) {
 	t.Parallel()
