@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var chaosJumps = flag.Int("jumps", 0, "how often TestChaosClock sets the daemon's clock while it works; 0 leaves it out, as it builds a program of its own")
+var chaosJumps = flag.Int("jumps", 3, "how often TestChaosClock sets the daemon's clock while it works")
 
 // jumping is what the standard library's clock does in that program: the wall clock is set, the monotonic one is not, as when an
 // administrator or a time server sets the clock of a machine.
@@ -96,9 +96,6 @@ func buildJumping(t *testing.T) string {
 // The real daemon works while its clock is set forth and back, by seconds and by days: what people change comes back, what they
 // merge is deployed, nothing is done twice, and the next daemon, whose clock is right, goes on.
 func TestChaosClock(t *testing.T) {
-	if *chaosJumps == 0 {
-		t.Skip("not asked for: -jumps, as `make chaos` does")
-	}
 	s := seed(t)
 	w := newChaosWorld(t, s)
 	const each = 4 * time.Second
