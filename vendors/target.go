@@ -133,6 +133,9 @@ func (t *Target) Watcher() (Watcher, bool) { w, ok := t.d.(Watcher); return w, o
 // Settler returns the driver's Settler, if it is one.
 func (t *Target) Settler() (Settler, bool) { s, ok := t.d.(Settler); return s, ok }
 
+// Narrower returns the driver's Narrower, if it is one.
+func (t *Target) Narrower() (Narrower, bool) { n, ok := t.d.(Narrower); return n, ok }
+
 // Doctor returns the driver's Doctor, if it is one.
 func (t *Target) Doctor() (Doctor, bool) { d, ok := t.d.(Doctor); return d, ok }
 

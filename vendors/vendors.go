@@ -108,6 +108,13 @@ type Settler interface {
 	Settling() time.Duration
 }
 
+// A Narrower can leave kinds alone: they are looked up by name where something refers to them, and no more of them is read. A driver
+// that cannot is asked for the others by Request.Kinds. Optional.
+type Narrower interface {
+	// Narrow leaves all kinds alone but those named. It is called at most once, and before anything but Kinds.
+	Narrow(kinds []resource.Kind) error
+}
+
 // A Doctor knows what an operator has to know who sets the platform up: which permissions are missing, what the credentials
 // show. It only reads. Optional.
 type Doctor interface {

@@ -203,7 +203,7 @@ func (w *workspace) examineEnvironment(ctx context.Context, name string, x *exam
 		x.note(subject, "%s is not known: %s", k, seen.Scope().Unknown[k])
 	}
 	for _, k := range t.Kinds() {
-		if k.Can.Update && !k.Can.Guard {
+		if !k.ReferenceOnly && k.Can.Update && !k.Can.Guard {
 			x.note(subject, "%s: the platform has no guard against lost updates; it is read immediately before and after each write, and a short window remains", k.Kind)
 		}
 	}

@@ -13,14 +13,20 @@ import (
 type platform struct {
 	*vendors.Target
 	kinds   []resource.KindInfo
-	managed []resource.Kind // nil: all
+	managed []resource.Kind // nil: all that the driver manages
 }
 
 // narrow leaves alone what the configuration says.
-func narrow(t *vendors.Target, c kindsConfig) *platform {
+func narrow(t *vendors.Target, c kindsConfig) (*platform, error) {
 	p := &platform{Target: t}
 	p.kinds, p.managed = c.narrow(t.Kinds())
-	return p
+	if n, can := t.Narrower(); can && p.managed != nil {
+		if err := n.Narrow(p.managed); err != nil {
+			return nil, err
+		}
+		p.managed = nil
+	}
+	return p, nil
 }
 
 // narrow puts the kinds that are to be left alone out of management. A kind is managed if

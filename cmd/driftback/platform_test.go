@@ -38,8 +38,9 @@ func TestKindsThatAreLeftAlone(t *testing.T) {
 		{kindsConfig{Include: []string{"user"}, Exclude: []string{"user"}}, []resource.Kind{}, []resource.Kind{"skill", "queue", "user", "site"}},
 	} {
 		d := &askedDriver{}
-		p := narrow(vendors.NewTarget(d, vendors.TargetOptions{}), c.kinds)
-		_, err := p.Observe(t.Context(), vendors.Request{})
+		p, err := narrow(vendors.NewTarget(d, vendors.TargetOptions{}), c.kinds)
+		require.NoError(t, err)
+		_, err = p.Observe(t.Context(), vendors.Request{})
 		require.NoError(t, err)
 		require.Equal(t, c.managed, d.asked)
 		var refsOnly []resource.Kind
@@ -55,4 +56,28 @@ func TestKindsThatAreLeftAlone(t *testing.T) {
 			require.NotContains(t, d.asked, resource.Kind("user"))
 		}
 	}
+}
+
+// A narrowDriver can leave kinds alone by itself.
+type narrowDriver struct {
+	askedDriver
+	narrowed []resource.Kind
+}
+
+func (d *narrowDriver) Narrow(kinds []resource.Kind) error {
+	d.narrowed = kinds
+	return nil
+}
+
+func TestDriverThatNarrowsItselfIsAskedForEverything(t *testing.T) {
+	t.Parallel()
+	d := &narrowDriver{}
+	p, err := narrow(vendors.NewTarget(d, vendors.TargetOptions{}), kindsConfig{Include: []string{"queue"}})
+	require.NoError(t, err)
+	require.Equal(t, []resource.Kind{"queue"}, d.narrowed)
+	d.asked = []resource.Kind{"not asked yet"}
+	_, err = p.Observe(t.Context(), vendors.Request{})
+	require.NoError(t, err)
+	require.Nil(t, d.asked)
+	require.Len(t, p.Kinds(), 4, "files of kinds that are left alone are still known")
 }

@@ -48,7 +48,11 @@ func (w *workspace) openTarget(ctx context.Context, name string, m *metrics.Metr
 		Logger: w.log.With("env", name),
 	})
 	w.onClose("environment "+name, t.Close)
-	return narrow(t, e.Kinds), nil
+	p, err := narrow(t, e.Kinds)
+	if err != nil {
+		return nil, fmt.Errorf("environment %s: kinds: %w", name, err)
+	}
+	return p, nil
 }
 
 // verdict is a request's outcome as a metric's label.

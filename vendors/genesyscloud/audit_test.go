@@ -247,3 +247,49 @@ func TestLateRecordsAreNotLost(t *testing.T) {
 	}
 	require.True(t, seen)
 }
+
+// Where an operator leaves kinds alone, the audit tells of the others as ever, what stands apart is looked at in turn, and names of what
+// is left alone are followed.
+func TestNarrowedToSomeKinds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{Rate: -1, StillParts: true})
+	org := w.Org("Acme")
+	fill(t, w.open(t, org, everything), centre(t))
+	_, err := org.By("Setup").Create("wrapupcode", map[string]any{"name": "Other"})
+	require.NoError(t, err)
+	require.NoError(t, w.clock.Sleep(t.Context(), 20*time.Minute))
+	requests := 0
+	d := w.incremental(t, org, &requests)
+	require.NoError(t, d.Narrow([]resource.Kind{queue}))
+	require.Equal(t, []resource.Kind{queue}, d.managed())
+	known := observe(t, d)
+	require.Positive(t, known.Len())
+	for k := range hashes(known) {
+		require.Equal(t, queue, k.Kind)
+	}
+	var told resource.Spec // of the queue, the last time that a reading found it changed
+	pass := func() int {
+		t.Helper()
+		require.NoError(t, w.clock.Sleep(t.Context(), time.Minute))
+		requests = 0
+		s, err := d.Observe(t.Context(), vendors.Request{Known: known})
+		require.NoError(t, err)
+		known = s
+		if spec, err := s.Spec(key("queue/Support")); err == nil {
+			told = spec
+		}
+		return requests
+	}
+	for range 4 {
+		require.LessOrEqual(t, pass(), 2, "a quiet minute")
+	}
+	edit(t, org, "Ann Lee", key("queue/Support"), "By hand")
+	pass()
+	require.Equal(t, "By hand", told["description"])
+	require.NoError(t, org.By("Ann Lee").Link("queue", org.Find("queue", "Support"), "wrapupcodes", org.Find("wrapupcode", "Other"), nil))
+	require.NoError(t, org.By("Ann Lee").Edit("wrapupcode", org.Find("wrapupcode", "Sold"), func(body map[string]any) { body["name"] = "Sold again" }))
+	for range 20 {
+		pass()
+	}
+	require.ElementsMatch(t, []any{resource.Ref{Key: key("wrapupcode/Sold again")}, resource.Ref{Key: key("wrapupcode/Other")}}, told["wrapUpCodes"])
+}

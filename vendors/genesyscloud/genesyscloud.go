@@ -45,6 +45,8 @@ var (
 	_ vendors.Auditor = (*Driver)(nil)
 	_ vendors.Watcher = (*Driver)(nil)
 	_ vendors.Doctor  = (*Driver)(nil)
+
+	_ vendors.Narrower = (*Driver)(nil)
 )
 
 // Open opens the organisation that the configuration names. Nothing is sent yet.
@@ -111,6 +113,19 @@ func Describe(decode func(any) error) ([]resource.KindInfo, error) {
 		return nil, err
 	}
 	return d.Kinds(), nil
+}
+
+// Narrow implements vendors.Narrower. A driver that is asked for some kinds only could not rely on the audit, which it reads for all of them.
+func (d *Driver) Narrow(kinds []resource.Kind) error {
+	o := d.o
+	o.Kinds = kinds
+	narrow, err := New(d.c, o)
+	if err != nil {
+		return err
+	}
+	err = d.Close()
+	*d = *narrow
+	return err
 }
 
 // managed are the kinds that are more than looked up.
