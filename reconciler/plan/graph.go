@@ -21,13 +21,17 @@ type node struct {
 	aside               bool  // after has a temporary name
 	completes           *node // nil where the node stands for itself
 	needs, holds        []resource.Key
+	mentions            []resource.Key // what a text names that is written
 }
 
 // make fills what a node needs to be there when it is done, and what it holds on to until then.
 func (n *node) make() *node {
-	n.needs, n.holds = nil, nil
+	n.needs, n.holds, n.mentions = nil, nil, nil
 	if n.after != nil && !n.oldAfter {
 		n.needs = refs(n.after.Spec)
+		if m := n.task.kind.Mentions; m != nil {
+			n.mentions = m.In(n.after.Spec)
+		}
 	}
 	if n.before != nil && n.oldBefore {
 		n.holds = refs(n.before.Spec)
@@ -116,6 +120,11 @@ func newGraph(nodes []*node) *graph {
 			} else if ok {
 				g.hard[j] = append(g.hard[j], i)
 			} else if j, ok := updates[k]; ok && j != i {
+				g.soft[j] = append(g.soft[j], i)
+			}
+		}
+		for _, k := range n.mentions { // a text cannot go without them: in a circle it does not wait
+			if j, ok := g.gives[k]; ok && j != i {
 				g.soft[j] = append(g.soft[j], i)
 			}
 		}

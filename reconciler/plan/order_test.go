@@ -23,6 +23,22 @@ var kinds = []resource.KindInfo{
 	{Kind: "flow", Can: everything, Fields: fields},
 	{Kind: "brick", Can: resource.Capabilities{Create: true, Delete: true}, Fields: fields},
 	{Kind: "wall", Fields: fields},
+	{Kind: "script", Can: everything, Mentions: texts{}},
+}
+
+// texts name one object: queue|A.
+type texts struct{}
+
+func (texts) In(s resource.Spec) []resource.Key {
+	kind, name, _ := strings.Cut(fmt.Sprint(s["text"]), "|")
+	return []resource.Key{{Kind: resource.Kind(kind), Name: name}}
+}
+
+func (t texts) Renamed(s resource.Spec, now map[resource.Key]resource.Key) resource.Spec {
+	out := s.Clone()
+	to := now[t.In(s)[0]]
+	out["text"] = string(to.Kind) + "|" + to.Name
+	return out
 }
 
 var fields = []resource.Field{
@@ -147,6 +163,11 @@ func TestOrder(t *testing.T) {
 			name:    "references follow a rename by themselves",
 			changes: []string{"queue/A > queue/B", "flow/F n=1 main=queue/A > flow/F n=2 main=queue/B", "flow/G main=queue/A > flow/G main=queue/B", "flow/H main=queue/A > -"},
 			want:    []string{"0 rename queue/A to queue/B", "1 update flow/F (n)", "1 update flow/G", "2 delete flow/H"},
+		},
+		{
+			name:    "texts that name what is renamed follow",
+			changes: []string{"queue/A > queue/B", "script/S text=queue|A > script/S text=queue|B", "script/T n=1 text=queue|A > script/T n=2 text=queue|B"},
+			want:    []string{"0 rename queue/A to queue/B", "1 update script/S", "1 update script/T (n)"},
 		},
 		{
 			name:    "sets stay sorted when names in them follow",

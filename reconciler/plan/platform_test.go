@@ -43,6 +43,9 @@ func (p *platform) read(k resource.Key) resource.Spec {
 		names[p.ident(other, o.id)] = other
 	}
 	spec, _ := renameIn(map[string]any(p.objects[k].spec), names).(map[string]any)
+	if r, named := spec["text"].(resource.Ref); named {
+		spec["text"] = string(r.Kind) + "|" + r.Name
+	}
 	return p.kinds[k.Kind].schema.Normalize(spec)
 }
 
@@ -58,6 +61,10 @@ func (p *platform) stored(s resource.Spec) resource.Spec {
 	ids := map[resource.Key]resource.Key{}
 	for k, o := range p.objects {
 		ids[k] = p.ident(k, o.id)
+	}
+	s = s.Clone()
+	if kind, name, named := strings.Cut(fmt.Sprint(s["text"]), "|"); named { // the platform keeps ids, also of what a text names
+		s["text"] = resource.Ref{Key: resource.Key{Kind: resource.Kind(kind), Name: name}}
 	}
 	return renameIn(map[string]any(s), ids).(map[string]any)
 }

@@ -17,9 +17,12 @@ func refs(s resource.Spec) []resource.Key {
 	return slices.Compact(out)
 }
 
-// renamed returns the spec with references under new names.
+// renamed returns the spec with references under new names, also where a text has them.
 func renamed(k kind, s resource.Spec, now map[resource.Key]resource.Key) resource.Spec {
 	affected := func(r resource.Key) bool { _, ok := now[r]; return ok }
+	if len(now) > 0 && s != nil && k.Mentions != nil && slices.ContainsFunc(k.Mentions.In(s), affected) {
+		s = k.Mentions.Renamed(s, now)
+	}
 	if len(now) == 0 || !slices.ContainsFunc(refs(s), affected) {
 		return s
 	}

@@ -3,6 +3,8 @@ package genesyscloud
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -102,14 +104,79 @@ var flowNames = map[string]resource.Kind{
 	"emergencyGroup": emergencygroup, "prompt": prompt,
 }
 
-// namedIn returns what a flow's text names. A text that is none names nothing: the job says what is wrong with it.
-func namedIn(spec resource.Spec) []resource.Key {
+// flowTexts is how flows name other objects.
+type flowTexts struct{}
+
+// In implements resource.Mentions. A text that is none names nothing: the job says what is wrong with it.
+func (flowTexts) In(spec resource.Spec) []resource.Key {
 	content, _ := spec["content"].(string)
+	var out []resource.Key
+	for _, m := range mentionsIn(content) {
+		out = append(out, m.key)
+	}
+	return out
+}
+
+// Renamed implements resource.Mentions. Names keep their quotes, and get some where they need them.
+func (flowTexts) Renamed(spec resource.Spec, now map[resource.Key]resource.Key) resource.Spec {
+	content, _ := spec["content"].(string)
+	lines := strings.SplitAfter(content, "\n")
+	for _, m := range slices.Backward(mentionsIn(content)) { // what stands before on a line keeps its place
+		to, renamed := now[m.key]
+		if !renamed {
+			continue
+		}
+		line := []rune(lines[m.at.Line-1])
+		begin := m.at.Column - 1
+		end := begin + len([]rune(written(m.at.Value, m.at.Style)))
+		if end > len(line) || string(line[begin:end]) != written(m.at.Value, m.at.Style) {
+			continue // written with escapes: it is published anew
+		}
+		name := written(to.Name, m.at.Style)
+		if m.at.Style == 0 && !bare(to.Name) {
+			name = written(to.Name, yaml.DoubleQuotedStyle)
+		}
+		lines[m.at.Line-1] = string(line[:begin]) + name + string(line[end:])
+	}
+	out := maps.Clone(spec)
+	out["content"] = strings.Join(lines, "")
+	return out
+}
+
+// written is a name as YAML has it in a style, with the escapes that JSON has.
+func written(name string, style yaml.Style) string {
+	switch {
+	case style&yaml.DoubleQuotedStyle != 0:
+		b, err := json.Marshal(name)
+		if err != nil {
+			return name // a string always has a JSON form
+		}
+		return string(b)
+	case style&yaml.SingleQuotedStyle != 0:
+		return "'" + strings.ReplaceAll(name, "'", "''") + "'"
+	}
+	return name
+}
+
+// bare reports whether a name stands for itself without quotes, in a list in brackets too.
+func bare(name string) bool {
+	var v any
+	return yaml.Unmarshal([]byte("["+name+"]"), &v) == nil && reflect.DeepEqual(v, []any{name})
+}
+
+// A mention is where a flow's text names another object.
+type mention struct {
+	key resource.Key
+	at  *yaml.Node
+}
+
+// mentionsIn returns those of a text, in its order.
+func mentionsIn(content string) []mention {
 	var doc yaml.Node
 	if yaml.Unmarshal([]byte(content), &doc) != nil {
 		return nil
 	}
-	var out []resource.Key
+	var out []mention
 	var walk func(n *yaml.Node, depth int)
 	walk = func(n *yaml.Node, depth int) {
 		if depth > maxFlowDepth {
@@ -122,7 +189,7 @@ func namedIn(spec resource.Spec) []resource.Key {
 			}
 			if kind := flowNames[n.Content[i-1].Value]; kind != "" {
 				if name := below(below(c, "lit"), "name"); name != nil && name.Kind == yaml.ScalarNode && name.Value != "" {
-					out = append(out, resource.Key{Kind: kind, Name: name.Value})
+					out = append(out, mention{resource.Key{Kind: kind, Name: name.Value}, name})
 				}
 			}
 		}

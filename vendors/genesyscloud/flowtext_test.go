@@ -51,7 +51,7 @@ func TestTextsOfOtherFlowsAreRefused(t *testing.T) {
 
 func TestWhatAFlowNames(t *testing.T) {
 	t.Parallel()
-	got := namedIn(resource.Spec{"content": `inboundCall:
+	got := flowTexts{}.In(resource.Spec{"content": `inboundCall:
   tasks:
     - transferToAcd:
         name: To the queue
@@ -74,6 +74,24 @@ func TestWhatAFlowNames(t *testing.T) {
 `})
 	require.ElementsMatch(t, []resource.Key{key("queue/Support"), key("skill/Billing"), key("schedulegroup/Hours")}, got)
 	for _, text := range []string{"", "no flow", "- a\n- b\n", "a: [", "queue: {lit: {name: [a]}}"} {
-		require.Empty(t, namedIn(resource.Spec{"content": text}), text)
+		require.Empty(t, flowTexts{}.In(resource.Spec{"content": text}), text)
+	}
+}
+
+func TestRenamedInAFlow(t *testing.T) {
+	t.Parallel()
+	text := func(a, b, c string) string {
+		return "inboundCall:\n  tasks:\n    - transferToAcd:\n        name: Support\n        targetQueue:\n          lit:\n            name: " + a +
+			" # Support\n        skills:\n          - acdSkill: {skill: {lit: {name: " + b + "}}, languageSkill: {lit: {name: " + c + "}}}\n"
+	}
+	now := map[resource.Key]resource.Key{
+		key("queue/Support"): key("queue/First: line"), key("skill/Bill"): key("skill/Claims"), key("language/Deutsch"): key("language/Schwiizertüütsch, it's"),
+		key("schedule/Support"): key("schedule/Other"),
+	}
+	got := flowTexts{}.Renamed(resource.Spec{"content": text("Support", `"Bill"`, "'Deutsch'"), "description": "x"}, now)
+	require.Equal(t, resource.Spec{"content": text(`"First: line"`, `"Claims"`, "'Schwiizertüütsch, it''s'"), "description": "x"}, got)
+	require.ElementsMatch(t, []resource.Key{key("queue/First: line"), key("skill/Claims"), key("language/Schwiizertüütsch, it's")}, flowTexts{}.In(got))
+	for _, same := range []string{"", "no flow", text("Other", "Other", "Other"), text(`"S\u0075pport"`, "Other", "Other")} {
+		require.Equal(t, same, flowTexts{}.Renamed(resource.Spec{"content": same}, now)["content"])
 	}
 }

@@ -70,8 +70,8 @@ func flowKinds(h hooks) []rest.Kind {
 				"savedVersion", "publishedVersion", "checkedInVersion",
 			),
 		),
-		Names: slices.Compact(slices.Sorted(maps.Values(flowNames))),
-		Hooks: rest.Hooks{Read: h.readFlow, Create: h.createFlow, Update: h.updateFlow, Names: namedIn},
+		Names: slices.Compact(slices.Sorted(maps.Values(flowNames))), Mentions: flowTexts{},
+		Hooks: rest.Hooks{Read: h.readFlow, Create: h.createFlow, Update: h.updateFlow},
 	}, "/api/v2/flows", "PUT")
 
 	outcomes := crud(rest.Kind{

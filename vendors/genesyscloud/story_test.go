@@ -155,7 +155,7 @@ func TestARenameIsOneChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{Rate: -1})
 	org := w.Org("Acme")
-	d := w.open(t, org, nil, wrapupcode, queue, division, group)
+	d := w.open(t, org, func(c *Config) { *c.Parts = defaultParts }, wrapupcode, queue, division, group)
 	var support example
 	for _, e := range examples {
 		switch e.key {

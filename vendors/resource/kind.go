@@ -25,6 +25,17 @@ type KindInfo struct {
 	// MaxSize bounds the file of one object, in bytes; 0 means 1 MiB.
 	MaxSize int64
 	Can     Capabilities
+	// Mentions knows what texts of the kind name; nil where they name nothing.
+	Mentions Mentions `json:"-"`
+}
+
+// Mentions are objects that a text names by their names, as a flow's text names the queue to which it leads: no Ref, and still what a rename
+// takes along. How such a text is written is code, as no table can say it.
+type Mentions interface {
+	// In returns what the texts of a spec name, in no order.
+	In(s Spec) []Key
+	// Renamed returns the spec as the platform has it once each key is renamed to its value.
+	Renamed(s Spec, now map[Key]Key) Spec
 }
 
 // Capabilities are what the platform can do with a kind. The zero value can be observed only.

@@ -126,10 +126,10 @@ func (d *Driver) resolvable(ctx context.Context, k *kind, spec resource.Spec) er
 // lacking are the objects that a spec refers to and that are not known to be there, sorted.
 func (d *Driver) lacking(k *kind, spec resource.Spec) []resource.Key {
 	lost := missing(spec, d.x.id)
-	if k.Hooks.Names == nil {
+	if k.Mentions == nil {
 		return lost
 	}
-	for _, key := range k.Hooks.Names(spec) {
+	for _, key := range k.Mentions.In(spec) {
 		if !d.x.has(key) {
 			lost = append(lost, key)
 		}

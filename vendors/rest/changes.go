@@ -44,9 +44,25 @@ func (p *pass) narrow(ctx context.Context, kinds []*kind) []*kind {
 		spared := !whole[k] && slices.Contains(p.asked, k)
 		if spared {
 			delete(p.pending, k.Kind.Kind)
+			p.spared = append(p.spared, k)
 		}
 		return spared
 	})
+}
+
+// behind returns the kinds that were not to be listed, and that refer to what has another name since: they are to be listed too, as
+// a reading that tells a rename tells it of whatever refers to it. Each comes once.
+func (p *pass) behind() (out []*kind) {
+	p.d.x.mu.Lock()
+	defer p.d.x.mu.Unlock()
+	p.spared = slices.DeleteFunc(p.spared, func(k *kind) bool {
+		if len(p.d.x.tables[k.Kind.Kind].moved) == 0 {
+			return false
+		}
+		out = append(out, k)
+		return true
+	})
+	return out
 }
 
 // named asks for those objects of a kind that the record names, and for those of which the caller or

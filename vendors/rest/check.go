@@ -69,7 +69,7 @@ func (c *checker) kind(k Kind) {
 	for _, g := range k.Gone {
 		c.require(g.Path != "" && len(g.Values)+len(g.Prefixes) > 0, "Gone matches nothing")
 	}
-	c.require((k.Hooks.Names == nil) == (len(k.Names) == 0), "Names and its hook go together")
+	c.require((k.Mentions == nil) == (len(k.Names) == 0), "Names and Mentions go together")
 	for _, to := range k.Names {
 		c.require(c.kinds[to], "names a %s, which is not in the table", to)
 	}

@@ -240,6 +240,9 @@ func (k *kind) tree(place map[resource.Kind]int) {
 	}
 	for _, to := range k.Names {
 		k.refs[to] = true
+		if place[to] >= place[k.Kind.Kind] {
+			k.open[to] = true
+		}
 	}
 	drop := func(path string, track bool) {
 		if path == "" {
@@ -292,6 +295,7 @@ func (k *kind) describe(place map[resource.Kind]int) {
 	if !k.managed {
 		return
 	}
+	k.info.Mentions = k.Mentions
 	for _, f := range k.Fields {
 		r := f.Field
 		if place[r.Ref] > place[k.Kind.Kind] {

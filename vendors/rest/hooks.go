@@ -23,9 +23,6 @@ type Hooks struct {
 	// called only for what moved since the listing before, as the listing shows it (see Kind.Moved). ErrMissing says that
 	// the object is not there.
 	Read func(ctx context.Context, c *Client, id string, o Object) error
-	// Names returns further objects that a spec names, where the engine does not look: in a text. They have to be there before the
-	// spec is written. Their kinds stand in Kind.Names.
-	Names func(spec resource.Spec) []resource.Key
 	// Body may change in place what a creation or an update is about to send. live is nil for a creation.
 	Body func(a resource.Action, live, body Object) error
 	// Create stands in for the operation and returns the new object's id; it is called after a look-up has shown that

@@ -22,7 +22,8 @@ type table struct {
 	k       *kind
 	x       *index
 	entries []entry
-	looks   []look // at the parts of entries, where there are such; may be shorter
+	looks   []look   // at the parts of entries, where there are such; may be shorter
+	hidden  [][]mark // of what entries refer to where no listing shows it; may be shorter
 	free    []int32
 	byID    map[ident]int32
 	aliases map[ident]int32
@@ -37,7 +38,8 @@ type table struct {
 	// lost are ids that others refer to and that lead nowhere.
 	lost map[ident]struct{}
 	// moved are objects that this kind may refer to, and whose name is another than when it was read last.
-	moved map[target]struct{}
+	// With each stands the name that it bore then.
+	moved map[target]string
 	// touched are names whose objects are not what the snapshot of the index says any more; twice are
 	// those that several objects bear.
 	touched map[string]struct{}
@@ -62,7 +64,7 @@ func newIndex(kinds []*kind) *index {
 	for _, k := range kinds {
 		x.tables[k.Kind.Kind] = &table{
 			k: k, x: x, byID: map[ident]int32{}, aliases: map[ident]int32{}, lost: map[ident]struct{}{}, unread: map[ident]string{},
-			moved: map[target]struct{}{}, touched: map[string]struct{}{}, twice: map[string]struct{}{},
+			moved: map[target]string{}, touched: map[string]struct{}{}, twice: map[string]struct{}{},
 		}
 	}
 	return x
@@ -160,14 +162,14 @@ func (t *table) put(id ident, name string, o *resource.Origin, d digest, h resou
 		t.byID[id] = i
 		if _, asked := t.lost[id]; asked {
 			delete(t.lost, id)
-			t.tell(id)
+			t.tell(id, "")
 		}
 	}
 	e := &t.entries[i]
 	if !ok || e.gone || e.name != name {
 		if ok && !e.gone {
 			t.unname(i)
-			t.tell(id)
+			t.tell(id, e.name)
 		}
 		e.name, e.gone = strings.Clone(name), false
 		t.name(i)
@@ -190,7 +192,7 @@ func (t *table) bury(id ident, platformID string, d digest) int32 {
 	e := &t.entries[i]
 	if !e.gone {
 		t.unname(i)
-		t.tell(id)
+		t.tell(id, e.name)
 		e.gone, e.name, e.hash = true, "", resource.Hash{}
 	}
 	e.digest = d
@@ -203,7 +205,7 @@ func (t *table) remove(i int32) {
 	if !e.gone {
 		t.unname(i)
 	}
-	t.tell(e.id)
+	t.tell(e.id, e.name)
 	delete(t.byID, e.id)
 	delete(t.unread, e.id)
 	for id, to := range t.aliases { // few kinds have any
@@ -215,15 +217,20 @@ func (t *table) remove(i int32) {
 	if int(i) < len(t.looks) {
 		t.looks[i] = look{}
 	}
+	t.hides(i, nil)
 	t.free = append(t.free, i)
 }
 
 // tell notes for all kinds that may refer to the object that its name is another now, or
-// that there is none.
-func (t *table) tell(id ident) {
+// that there is none. former is the name that it bore, "" where none is known.
+func (t *table) tell(id ident, former string) {
 	for _, k := range t.k.referrers {
-		if k.managed {
-			t.x.tables[k.Kind.Kind].moved[target{t.k.Kind.Kind, id}] = struct{}{}
+		if !k.managed {
+			continue
+		}
+		moved, to := t.x.tables[k.Kind.Kind].moved, target{t.k.Kind.Kind, id}
+		if _, already := moved[to]; !already { // whoever refers to it was read under the first of its names
+			moved[to] = former
 		}
 	}
 }

@@ -14,7 +14,7 @@ func (d *disagreement) Error() string {
 }
 
 // listings goes through all listings of a kind once, and returns the first of the passes that they had.
-func (p *pass) listings(ctx context.Context, k *kind, moved map[target]struct{}) (first uint32, err error) {
+func (p *pass) listings(ctx context.Context, k *kind, moved map[target]string) (first uint32, err error) {
 	parents, err := p.d.parents(k)
 	if err != nil {
 		return 0, err
@@ -40,9 +40,9 @@ func (p *pass) listings(ctx context.Context, k *kind, moved map[target]struct{})
 }
 
 // listing goes through one listing.
-func (p *pass) listing(ctx context.Context, k *kind, l Listing, of parent, moved map[target]struct{}) (requests int, err error) {
+func (p *pass) listing(ctx context.Context, k *kind, l Listing, of parent, moved map[target]string) (requests int, err error) {
 	w := &walker{k: k, seeds: p.d.seeds, moved: moved}
-	g := &gathering{p: p, w: w, of: of, pass: p.d.nextPass()}
+	g := &gathering{p: p, w: w, of: of, pass: p.d.nextPass(), moved: p.d.seeds.marks(moved)}
 	total, listed := -1, 0
 	err = p.d.walkPages(ctx, l, vars{parent: of.id}, func(pg Paging, b []byte) (page, error) {
 		requests++
@@ -71,6 +71,8 @@ type gathering struct {
 	of   parent
 	pass uint32
 	next int32 // where the object is expected that comes next
+	// moved are the objects that bear another name now.
+	moved map[mark]struct{}
 	// Of the last page:
 	items  []item
 	double int // objects that an earlier page showed too
@@ -122,7 +124,7 @@ func (g *gathering) entity(t *table, digest digest, raw []byte) {
 			g.double++
 			return
 		}
-		same := e.digest == digest && digest != 0 && !w.hit && (!w.k.always || e.gone || g.p.d.o.PartsEvery > 0)
+		same := e.digest == digest && digest != 0 && !w.hit && !t.follows(i, g.moved) && (!w.k.always || e.gone || g.p.d.o.PartsEvery > 0)
 		if same && (e.gone || !w.k.managed || (e.same || g.p.brief) && !e.hash.IsZero()) && !g.p.d.settling(w.k, id) {
 			e.pass = g.pass
 			return

@@ -20,6 +20,7 @@ type pass struct {
 	known   *resource.Snapshot
 	asked   []*kind
 	pending map[resource.Kind]bool // still to be listed
+	spared  []*kind                // of those asked, as the platform's own record tells of them
 	begun   time.Time
 	until   time.Time // up to when the platform's record of changes was read; zero where it was not
 	brief   bool      // no bodies are wanted
@@ -83,8 +84,11 @@ func (d *Driver) Observe(ctx context.Context, r vendors.Request) (*resource.Snap
 	if r.Kinds == nil {
 		kinds = p.narrow(ctx, kinds)
 	}
-	if err := p.listAll(ctx, kinds); err != nil {
-		return nil, fmt.Errorf("observe: %w", err)
+	for more := true; more; more = len(kinds) > 0 {
+		if err := p.listAll(ctx, kinds); err != nil {
+			return nil, fmt.Errorf("observe: %w", err)
+		}
+		kinds = p.behind()
 	}
 	if r.Kinds == nil {
 		if err := p.sweep(ctx); err != nil {
@@ -329,7 +333,7 @@ func (p *pass) note(it item, r reading) {
 	if k.managed && k.always {
 		seen = look{d.partsOf(k, it.o), p.begun.Unix()}
 	}
-	key := resource.Key{Kind: k.Kind.Kind, Name: r.name}
+	key, hidden := resource.Key{Kind: k.Kind.Kind, Name: r.name}, d.hidden(k, it.o, r.spec)
 	d.x.mu.Lock()
 	t := d.x.tables[k.Kind.Kind]
 	i := t.put(it.ident, r.name, o, it.digest, hash)
@@ -340,6 +344,7 @@ func (p *pass) note(it item, r reading) {
 	if seen.at != 0 {
 		t.looked(i, seen)
 	}
+	t.hides(i, hidden)
 	for _, path := range k.Aliases {
 		if v, ok := at(it.o, path); ok {
 			if id, isID := idText(v); isID {

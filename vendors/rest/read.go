@@ -176,6 +176,7 @@ func (d *Driver) note(k *kind, o *object) {
 	if k.managed && k.always {
 		seen = look{d.partsOf(k, o.o), d.o.Clock.Now().Unix()}
 	}
+	hidden := d.hidden(k, o.o, o.spec)
 	d.x.mu.Lock()
 	defer d.x.mu.Unlock()
 	t := d.x.tables[k.Kind.Kind]
@@ -188,6 +189,7 @@ func (d *Driver) note(k *kind, o *object) {
 	if seen.at != 0 {
 		t.looked(i, seen)
 	}
+	t.hides(i, hidden)
 }
 
 // forget removes an object from the index.

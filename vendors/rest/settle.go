@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,21 +44,22 @@ func (p *pass) renew(ctx context.Context, k *kind) error {
 	t := d.x.tables[k.Kind.Kind]
 	var ask []item
 	d.x.mu.Lock()
+	again := map[ident]bool{}
 	for _, r := range p.refs {
-		if _, moved := t.moved[r.to]; !moved || r.k != k {
-			continue
+		if _, moved := t.moved[r.to]; moved && r.k == k {
+			again[r.from] = true
 		}
-		if i, ok := t.byID[r.from]; ok && !slices.ContainsFunc(ask, func(it item) bool { return it.ident == r.from }) {
-			e := &t.entries[i]
+	}
+	late := maps.Clone(t.moved) // of kinds that are listed later
+	maps.DeleteFunc(late, func(to target, _ string) bool { return !k.open[to.kind] })
+	marks := d.seeds.marks(late)
+	for i := range t.entries {
+		if e := &t.entries[i]; e.live && (again[e.id] || t.follows(int32(i), marks)) { // #nosec G115 -- memory ends long before
 			ask = append(ask, item{k: k, id: e.origin.ID, ident: e.id, digest: e.digest, complete: true, again: true, pass: e.pass})
 		}
 	}
-	done := t.moved
-	t.moved = map[target]struct{}{}
-	for m := range done {
-		if !k.open[m.kind] {
-			t.moved[m] = struct{}{} // for the next listing
-		}
+	for to := range late {
+		delete(t.moved, to) // what is left is for the next listing
 	}
 	d.x.mu.Unlock()
 	return d.each(ctx, len(ask), func(ctx context.Context, i int) error { return p.ask(ctx, ask[i]) })

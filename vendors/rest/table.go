@@ -87,8 +87,10 @@ type Kind struct {
 	When, Who string
 	WhoKind   resource.Kind
 
-	// Names are the kinds of what Hooks.Names returns.
-	Names []resource.Kind
+	// Mentions knows what texts of the kind name, where the engine does not look. It has to be there before the text is written,
+	// and is of the kinds in Names.
+	Mentions resource.Mentions
+	Names    []resource.Kind
 
 	// Fields say what stands where in the spec. What is not declared is taken as it is.
 	Fields []Field

@@ -83,7 +83,8 @@ type walker struct {
 	s     scanner
 	seeds seeds
 	// moved are the objects that bear another name than when the objects of this kind were read last.
-	moved map[target]struct{}
+	moved map[target]string
+	each  func(target) // hears of every reference; may be nil
 	// What is said of the object that was walked last:
 	id   []byte // of the platform; empty where it has none
 	hit  bool   // it refers to a moved object
@@ -249,6 +250,9 @@ func (w *walker) reference(n *node, depth int) (uint64, error) {
 func (w *walker) refers(to target) {
 	if len(w.moved) > 0 && !w.hit {
 		_, w.hit = w.moved[to]
+	}
+	if w.each != nil {
+		w.each(to)
 	}
 	if w.k.open[to.kind] {
 		w.open = append(w.open, to)

@@ -183,7 +183,7 @@ func (s *Server) publish(j *job, text string) string {
 		x.Extra = map[string]any{}
 	}
 	n, _ := number(x.Extra["published"])
-	x.Extra["published"], x.Extra["text"] = int(n)+1, text
+	x.Extra["published"], x.Extra["text"], x.Extra["uses"] = int(n)+1, text, o.uses(text)
 	j.flow = x.ID
 	o.record(j.by, "Publish", x, []change{{"publishedVersion", []string{fmt.Sprintf("%d.0", int(n))}, []string{fmt.Sprintf("%d.0", int(n)+1)}}})
 	return ""
@@ -273,7 +273,7 @@ func (c *call) exportFlow() (answer, *problem) {
 			j.failure = p.message
 			continue
 		}
-		t := text(x.Extra, "text")
+		t := c.org.today(text(x.Extra, "text"), asMap(x.Extra["uses"]))
 		if _, head, _ := parseFlow(t); t != "" && head["name"] != c.org.name(x) {
 			t = renamed(t, c.org.name(x))
 		}
