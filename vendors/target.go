@@ -262,7 +262,7 @@ func passing(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	for _, class := range []error{ErrConflict, ErrDenied, ErrReadOnly, ErrInvalid, ErrRefused, ErrUnsupported, ErrLease} {
+	for _, class := range []error{ErrConflict, ErrBusy, ErrDenied, ErrReadOnly, ErrInvalid, ErrRefused, ErrUnsupported, ErrLease} {
 		if errors.Is(err, class) {
 			return false
 		}

@@ -19,6 +19,8 @@ import (
 var (
 	// ErrConflict says that live is not what the change was decided on. Nothing was done.
 	ErrConflict = errors.New("changed meanwhile on the platform")
+	// ErrBusy says that somebody is in the middle of changing the object: a draft, a lock. Nothing is done; it may be possible later.
+	ErrBusy = errors.New("in somebody's hands on the platform")
 	// ErrDenied says that the credentials do not permit the operation.
 	ErrDenied = errors.New("permission denied")
 	// ErrReadOnly says that the target was opened for observing only.

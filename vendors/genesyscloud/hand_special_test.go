@@ -15,7 +15,7 @@ import (
 func (h hand) special() map[resource.Kind]func(k resource.Key, id string, body map[string]any) error {
 	return map[resource.Kind]func(resource.Key, string, map[string]any) error{
 		queue: h.queue, prompt: h.prompt, integration: h.integration, flow: h.flow, webconfiguration: h.configuration, webdeployment: h.deployment,
-		evaluationform: h.form, user: h.user, skillgroup: h.skillGroup,
+		evaluationform: h.form, user: h.user, dataaction: h.action, skillgroup: h.skillGroup,
 	}
 }
 
@@ -182,5 +182,27 @@ func (h hand) user(k resource.Key, id string, body map[string]any) error {
 		}
 	}
 	_, err = h.org.By(h.person).Request("PUT", "/api/v2/"+at+"/roles", append([]any{}, roles...))
+	return err
+}
+
+// action changes a data action as its page does: by a draft, which is published.
+func (h hand) action(k resource.Key, id string, body map[string]any) error {
+	h.name(k, body)
+	if id == "" {
+		_, err := h.send(dataaction, id, body)
+		return err
+	}
+	at := "integrations/actions/" + id + "/draft"
+	_, _ = h.ask("DELETE", at, nil) // who wants to edit what is published discards the draft that is there
+	draft, err := h.ask("POST", at, nil)
+	if err != nil {
+		return err
+	}
+	delete(body, "integrationId")
+	body["version"] = draft["version"]
+	if draft, err = h.ask("PATCH", at, body); err != nil {
+		return err
+	}
+	_, err = h.ask("POST", at+"/publish", map[string]any{"version": draft["version"]})
 	return err
 }

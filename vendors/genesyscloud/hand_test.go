@@ -168,7 +168,10 @@ func take(o map[string]any, field string) []any {
 func (h hand) put(k resource.Key, spec resource.Spec) error {
 	for try := 0; ; try++ {
 		err := h.write(k, spec)
-		if err == nil || try == 100 || !strings.Contains(err.Error(), "does not match the current version") {
+		faster := err != nil && slices.ContainsFunc([]string{"does not match the current version", "has a draft already", "draft of action"}, func(s string) bool {
+			return strings.Contains(err.Error(), s)
+		})
+		if !faster || try == 100 {
 			return err
 		}
 	}
@@ -178,6 +181,9 @@ func (h hand) write(k resource.Key, spec resource.Spec) error {
 	spec = spec.Clone()
 	switch k.Kind {
 	case routingsettings, utilization:
+		if l, ok := spec["labelUtilizations"].([]any); ok && len(l) == 0 {
+			spec["labelUtilizations"] = map[string]any{} // a map of labels, which nobody has here
+		}
 		_, err := h.ask("PUT", places[k.Kind].path, map[string]any(spec))
 		return err
 	case datatablerow:

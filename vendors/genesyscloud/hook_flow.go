@@ -53,7 +53,7 @@ func (h hooks) createFlow(ctx context.Context, c *rest.Client, body rest.Object)
 // updateFlow writes what the flow is called and where it belongs, and publishes its content where that changed.
 func (h hooks) updateFlow(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
 	if who := sub(live, "lockedUser"); who != nil {
-		return fmt.Errorf("%s is editing it in Architect and has not saved yet", text(who, "name"))
+		return fmt.Errorf("%s is editing it in Architect and has not saved yet: %w", text(who, "name"), vendors.ErrBusy)
 	}
 	if err := h.describe(ctx, c, id, live, body); err != nil {
 		return err

@@ -102,3 +102,49 @@ func TestLostCreationMeetsSomebodyElses(t *testing.T) {
 		})
 	}
 }
+
+// A draft of a data action that somebody has not published is left alone, and one of ours that was cut off is published.
+func TestDraftsOfDataActions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{Rate: -1})
+	org := w.Org("Acme")
+	d := w.open(t, org, nil, dataaction, integration)
+	var e example
+	for _, x := range examples {
+		if x.key == "dataaction/CRM/Find" {
+			e = x
+		}
+	}
+	fill(t, d, e.object(t).Needs)
+	k, at := key(e.key), "/api/v2/integrations/actions/"
+	value := func(n int) *resource.Resource { return &resource.Resource{Key: k, Spec: e.spec(t, n)} }
+	fill(t, d, []resource.Resource{*value(0)})
+	at += org.Find("dataaction", "Find") + "/draft"
+	ann := org.By("Ann Lee")
+	apply := func(from, to int) error {
+		_, err := d.Apply(t.Context(), resource.Change{Before: value(from), After: value(to)})
+		return err
+	}
+	ask := func(method string, body any) map[string]any {
+		t.Helper()
+		out, err := ann.Request(method, at, body)
+		require.NoError(t, err)
+		m, _ := out.(map[string]any)
+		return m
+	}
+	draft := ask("POST", nil)
+	edited := ask("PATCH", map[string]any{"contract": map[string]any{"input": map[string]any{"inputSchema": map[string]any{"title": "half done"}}}, "version": draft["version"]})
+	require.ErrorIs(t, apply(0, 1), vendors.ErrBusy)
+	require.Equal(t, edited["contract"], ask("GET", nil)["contract"], "it was overwritten")
+	ask("DELETE", nil)
+	require.NoError(t, apply(0, 1))
+
+	ask("POST", nil) // opened, and nothing changed
+	require.NoError(t, apply(1, 2))
+
+	stop := w.Fail(simulator.Fault{Method: "POST", Path: "/api/v2/integrations/actions/*/draft/publish", Status: 403})
+	require.ErrorIs(t, apply(2, 3), vendors.ErrDenied)
+	stop()
+	require.NoError(t, apply(2, 3))
+	require.Equal(t, value(3).Spec.Hash(), observe(t, d).Hash(k))
+}

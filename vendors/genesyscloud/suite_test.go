@@ -68,7 +68,7 @@ var examples = []example{
 	{key: "role/Operator", json: `{"description": "Text #", "permissionPolicies": [{"domain": "routing", "entityName": "queue", "actionSet": ["edit", "view"]}]}`},
 	{key: "integration/Web", json: `{"integrationType": {"id": "custom-rest-actions"}, "intendedState": "DISABLED", "configuration": {"notes": "Text #", "properties": {}, "advanced": {}, "credentials": {}}}`},
 	{key: "dataaction/CRM/Find", json: `{"integrationId": {"$ref": "integration/Web"},
-		"contract": {"input": {"inputSchema": {"type": "object", "properties": {"id": {"type": "string"}}}}, "output": {"successSchema": {"type": "object", "properties": {}}}},
+		"contract": {"input": {"inputSchema": {"type": "object", "properties": {"id": {"type": "string"}, "n#": {"type": "string"}}}}, "output": {"successSchema": {"type": "object", "properties": {}}}},
 		"config": {"timeoutSeconds": #, "request": {"requestUrlTemplate": "https://crm.example.org/${input.id}", "requestType": "GET", "headers": {}}, "response": {"translationMap": {}, "successTemplate": "${rawResult}"}}}`, needs: []string{"integration/Web"}},
 	{key: "prompt/Welcome", json: `{"description": "Text #", "resources": [{"language": "en-us", "text": "Welcome #", "ttsString": "Welcome #"}], ` + home + `}`, without: named},
 	{key: "datatable/Shops", json: `{"description": "Text #", "schema": {"type": "object", "required": ["key"], "properties": {"key": {"type": "string"}, "open": {"type": "boolean"}, "phone": {"type": "string"}}}, ` + home + `}`},
@@ -78,7 +78,12 @@ var examples = []example{
 	{key: "skillgroup/Experts", json: `{"description": "Text #", "skillConditions": [{"routingSkillConditions": [{"routingSkill": {"$ref": "skill/Billing"}, "comparator": "GreaterThan", "proficiency": 3, "childConditions": []}], "languageSkillConditions": [], "operation": "And"}], ` + home + `}`, needs: []string{"division/D1", "skill/Billing"}},
 	{key: "queue/Support", json: `{"description": "Text #", ` + home + `, "wrapUpCodes": [{"$ref": "wrapupcode/Sold"}], "memberGroups": [{"$ref": "group/Agents"}],
 		` + queueDefaults + `}`,
-		needs: []string{"wrapupcode/Sold", "group/Agents"}},
+		needs: []string{"wrapupcode/Sold", "group/Agents"},
+		vary: func(n int, s resource.Spec) {
+			if n%2 == 1 {
+				delete(s, "wrapUpCodes")
+			}
+		}},
 	{key: "flow/INBOUNDCALL/Main", json: `{"description": "Text #", "content": "inboundCall:\n  description: Text #\n  startUpRef: here\n", ` + home + `}`},
 	{key: "flowoutcome/Booked", json: `{"description": "Text #", ` + home + `}`, without: map[string]string{"ForeignDelete": "outcomes cannot be deleted"}},
 	{key: "flowmilestone/Asked", json: `{"description": "Text #", ` + home + `}`},

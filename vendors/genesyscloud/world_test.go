@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/driftback/driftback/vendors/genesyscloud/simulator"
+	"github.com/driftback/driftback/vendors/genesyscloud/simulator/contracttest"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -50,14 +51,18 @@ type world struct {
 	http  *httptest.Server
 }
 
-// newWorld starts a platform. Its time is the test's.
+// newWorld starts a platform. Its time is the test's. Every request and answer is held against the vendor's contract.
 func newWorld(t *testing.T, o simulator.Options) *world {
 	t.Helper()
 	w := &world{clock: newClock()}
 	o.Now = w.clock.Now
 	w.Server = simulator.New(o)
-	w.http = httptest.NewServer(w.Server)
-	t.Cleanup(w.http.Close)
+	held := contracttest.New(t, w.Server, "simulator/testdata/openapi.json")
+	w.http = httptest.NewServer(held)
+	t.Cleanup(func() {
+		w.http.Close()
+		require.Empty(t, held.Violations(), "what the vendor's contract does not have")
+	})
 	return w
 }
 

@@ -347,7 +347,7 @@ func (w *change) replace(ctx context.Context) error {
 
 // lost reports whether nobody knows what became of a write.
 func lost(err error) bool {
-	for _, class := range []error{vendors.ErrConflict, vendors.ErrDenied, vendors.ErrInvalid, vendors.ErrUnsupported, vendors.ErrLease, ErrMissing, errThrottled} {
+	for _, class := range []error{vendors.ErrConflict, vendors.ErrBusy, vendors.ErrDenied, vendors.ErrInvalid, vendors.ErrUnsupported, vendors.ErrLease, ErrMissing, errThrottled} {
 		if errors.Is(err, class) {
 			return false
 		}

@@ -61,7 +61,7 @@ func (s *session) count(d vendors.Driver, number map[resource.Hash]int, steps in
 		switch {
 		case err == nil:
 			done++
-		case !errors.Is(err, vendors.ErrConflict):
+		case !errors.Is(err, vendors.ErrConflict) && !errors.Is(err, vendors.ErrBusy):
 			return err
 		}
 		runtime.Gosched()
@@ -126,7 +126,7 @@ func (s *session) overwrite(stop <-chan struct{}, tell func(resource.Hash)) erro
 		}
 		tell(live.Spec.Hash())
 		_, err = s.Driver.Apply(s.ctx, resource.Change{Before: live, After: s.value(n % 900)})
-		if err != nil && !errors.Is(err, vendors.ErrConflict) {
+		if err != nil && !errors.Is(err, vendors.ErrConflict) && !errors.Is(err, vendors.ErrBusy) {
 			return err
 		}
 	}

@@ -263,15 +263,21 @@ func (c *call) createDraft() (answer, *problem) {
 		return answer{}, p
 	}
 	x := c.org.put(k, body, c.by)
-	x.Extra = map[string]any{"draft": clone(body)}
+	x.redraft(body)
 	c.org.log(c.by, "Create", x, nil, body)
 	return ok(c.showDraft(x))
+}
+
+// redraft gives an action a draft, or another value of it. Its versions count on, also from one draft to the next.
+func (x *object) redraft(body any) {
+	n, _ := number(x.Extra["drafts"])
+	x.Extra = map[string]any{"draft": clone(body), "drafts": int(n) + 1}
 }
 
 func (c *call) showDraft(x *object) map[string]any {
 	m := cloneMap(asMap(x.Extra["draft"]))
 	delete(m, "configVersion")
-	m["id"], m["version"], m["selfUri"] = x.ID, x.Version, c.org.uri(x)+"/draft"
+	m["id"], m["version"], m["selfUri"] = x.ID, x.Extra["drafts"], c.org.uri(x)+"/draft"
 	return m
 }
 
@@ -281,8 +287,11 @@ func (c *call) draft(create bool) (answer, *problem) {
 	if p != nil {
 		return answer{}, p
 	}
+	if create && x.Extra["draft"] != nil {
+		return answer{}, conflict("Action %s has a draft already", x.ID)
+	}
 	if create {
-		x.Extra = map[string]any{"draft": clone(x.Body)}
+		x.redraft(x.Body)
 	}
 	if x.Extra["draft"] == nil {
 		return answer{}, notFound("draft of action", x.ID)
@@ -299,18 +308,19 @@ func (c *call) editDraft() (answer, *problem) {
 	if p != nil {
 		return answer{}, p
 	}
-	draft := asMap(x.Extra["draft"])
-	if draft == nil {
+	draft := cloneMap(asMap(x.Extra["draft"]))
+	if x.Extra["draft"] == nil {
 		return answer{}, notFound("draft of action", x.ID)
 	}
-	if v, ok := number(body["version"]); !ok || int(v) != x.Version {
-		return answer{}, mismatch(http.StatusConflict, body["version"], x.Version)
+	if v, ok := number(body["version"]); !ok || !equal(v, x.Extra["drafts"]) {
+		return answer{}, mismatch(http.StatusConflict, body["version"], x.Extra["drafts"])
 	}
 	for _, f := range []string{"category", "name", "config", "contract", "secure"} {
 		if v, ok := body[f]; ok {
 			draft[f] = v
 		}
 	}
+	x.redraft(draft)
 	return ok(c.showDraft(x))
 }
 
@@ -327,11 +337,11 @@ func (c *call) publishDraft() (answer, *problem) {
 	if draft == nil {
 		return answer{}, notFound("draft of action", x.ID)
 	}
-	if v, ok := number(body["version"]); !ok || int(v) != x.Version {
-		return answer{}, mismatch(http.StatusConflict, body["version"], x.Version)
+	if v, ok := number(body["version"]); !ok || !equal(v, x.Extra["drafts"]) {
+		return answer{}, mismatch(http.StatusConflict, body["version"], x.Extra["drafts"])
 	}
 	old := x.Body
-	x.Extra = nil
+	delete(x.Extra, "draft")
 	c.org.set(x, cloneMap(draft), c.by)
 	c.org.log(c.by, "Publish", x, old, x.Body)
 	return ok(c.render(entry{o: x, body: x.Body, ver: x.Version}, false))

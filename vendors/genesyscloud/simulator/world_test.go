@@ -2,9 +2,7 @@ package simulator
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/stretchr/testify/require"
+
+	"github.com/driftback/driftback/vendors/genesyscloud/simulator/contracttest"
 )
 
 // A clock that stands until it is moved.
@@ -48,7 +44,7 @@ type world struct {
 	clock *clock
 	http  *httptest.Server
 	token string
-	check *checked
+	check *contracttest.Checked
 }
 
 func newWorld(t *testing.T, o Options) *world {
@@ -59,12 +55,12 @@ func newWorld(t *testing.T, o Options) *world {
 	}
 	w.s = New(o)
 	w.org = w.s.Org("Acme")
-	w.check = contract(t, w.s)
+	w.check = contracttest.New(t, w.s, "testdata/openapi.json")
 	w.http = httptest.NewServer(w.check)
 	t.Cleanup(func() {
 		w.http.CloseClientConnections()
 		w.http.Close()
-		require.Empty(t, w.check.violations(), "answers that are not in the vendor's contract")
+		require.Empty(t, w.check.Violations(), "answers that are not in the vendor's contract")
 	})
 	w.token = w.login(w.org.ClientID(), w.org.Secret())
 	return w
@@ -153,90 +149,4 @@ func (w *world) names(path string) []string {
 		out = append(out, text(asMap(e), "name"))
 	}
 	return out
-}
-
-// checked validates requests and answers against the description that is read from the vendor's client.
-type checked struct {
-	s      http.Handler
-	router routers.Router
-
-	mu    sync.Mutex
-	found []string
-}
-
-var description = sync.OnceValues(func() (routers.Router, error) {
-	d, err := openapi3.NewLoader().LoadFromFile("testdata/openapi.json")
-	if err != nil {
-		return nil, err
-	}
-	d.Servers = openapi3.Servers{{URL: "/"}}
-	return gorillamux.NewRouter(d)
-})
-
-func contract(t *testing.T, s http.Handler) *checked {
-	t.Helper()
-	r, err := description()
-	require.NoError(t, err)
-	return &checked{s: s, router: r}
-}
-
-func (c *checked) violations() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.found
-}
-
-func (c *checked) violate(r *http.Request, what string, err error) {
-	line := strings.Join(strings.Fields(err.Error()), " ")
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.found = append(c.found, fmt.Sprintf("%s %s: %s: %.400s", r.Method, r.URL.Path, what, line))
-}
-
-func (c *checked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasPrefix(r.URL.Path, "/api/v2/") {
-		c.s.ServeHTTP(w, r)
-		return
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		c.violate(r, "body", err)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	route, params, err := c.router.FindRoute(r)
-	if err != nil {
-		rec := httptest.NewRecorder()
-		c.s.ServeHTTP(rec, r)
-		if rec.Code < 400 {
-			c.violate(r, "no such operation", err)
-		}
-		reply(w, rec)
-		return
-	}
-	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: &openapi3filter.Options{
-		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true, IncludeResponseStatus: true, ExcludeRequestBody: len(body) == 0,
-	}}
-	invalid := openapi3filter.ValidateRequest(context.Background(), in)
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	rec := httptest.NewRecorder()
-	c.s.ServeHTTP(rec, r)
-	if invalid != nil && rec.Code < 400 {
-		c.violate(r, "request", invalid)
-	}
-	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: rec.Code, Header: rec.Header(), Options: in.Options}
-	out.SetBodyBytes(rec.Body.Bytes())
-	if rec.Body.Len() > 0 {
-		if err := openapi3filter.ValidateResponse(context.Background(), out); err != nil {
-			c.violate(r, "answer", err)
-		}
-	}
-	reply(w, rec)
-}
-
-func reply(w http.ResponseWriter, rec *httptest.ResponseRecorder) {
-	for k, v := range rec.Header() {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(rec.Code)
-	_, _ = w.Write(rec.Body.Bytes())
 }
