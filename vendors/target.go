@@ -88,11 +88,33 @@ func (t *Target) Close() error { return t.d.Close() }
 // Observe lists, as Driver.Observe does. A reading in part is a result and is not
 // tried again; a reading of nothing is.
 func (t *Target) Observe(ctx context.Context, r Request) (s *resource.Snapshot, err error) {
+	if r.OnProgress == nil {
+		r.OnProgress = t.tell()
+	}
 	err = t.retry(ctx, "observe", func(int) (again bool, err error) {
 		err = t.call(ctx, "observe", func() (err error) { s, err = t.d.Observe(ctx, r); return err })
 		return s == nil, err
 	})
 	return s, err
+}
+
+// A reading that takes longer than longReading is told of then, and every tellEvery.
+const (
+	longReading = 10 * time.Second
+	tellEvery   = 30 * time.Second
+)
+
+// tell returns what tells the log how far a long reading has come and how long it is going to take.
+func (t *Target) tell() func(Progress) {
+	next := longReading
+	return func(p Progress) {
+		if p.Taken < next {
+			return
+		}
+		next = p.Taken + tellEvery
+		t.o.Logger.Info("still reading", "kind", string(p.Kind), "objects", p.Objects, "requests", fmt.Sprintf("%d of about %d", p.Done, p.Total),
+			"taken", p.Taken.Round(time.Second), "left", p.Left.Round(time.Second))
+	}
 }
 
 // Read returns the named objects, as Driver.Read does, with the retries of Observe.

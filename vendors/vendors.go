@@ -39,6 +39,20 @@ type Request struct {
 	Kinds []resource.Kind
 	// Known is what the caller has bodies of. Observe returns a body only where the hash differs from it.
 	Known *resource.Snapshot
+	// OnProgress hears of a reading as it goes on, as often as the driver has something to tell and never twice at once; nil where
+	// nobody listens.
+	OnProgress func(Progress)
+}
+
+// Progress is how far a reading has come.
+type Progress struct {
+	Kind resource.Kind // that is being listed
+	// Done and Total count requests. Total is an estimate from the reading before and from what listings tell of their length.
+	Done, Total int
+	Objects     int           // listed so far
+	Taken       time.Duration // since the reading began
+	// Left is the time that the requests still to be made take on the driver's budget.
+	Left time.Duration
 }
 
 // A Driver talks to one tenant of one platform. Methods may be called concurrently.

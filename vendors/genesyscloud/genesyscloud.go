@@ -35,9 +35,8 @@ type Options struct {
 	Poll time.Duration
 	// Resubscribe is how often a watch asks for what is new; 0 means 5 minutes.
 	Resubscribe time.Duration
-	// OnRequest and OnProgress are those of the engine.
-	OnRequest  func(operation string, status int, took time.Duration)
-	OnProgress func(rest.Progress)
+	// OnRequest is that of the engine.
+	OnRequest func(operation string, status int, took time.Duration)
 }
 
 var (
@@ -92,7 +91,7 @@ func New(c Config, o Options) (*Driver, error) {
 		Auth:    rest.Auth{TokenURL: login, ClientID: c.ClientID, ClientSecret: c.ClientSecret},
 		Kinds:   o.Kinds, OptIn: c.Include,
 		PerMinute: c.RequestsPerMinute, FullEvery: full, PartsEvery: time.Duration(*c.Parts),
-		Transport: o.Transport, Clock: o.Clock, Jitter: o.Jitter, Logger: o.Logger, OnRequest: o.OnRequest, OnProgress: o.OnProgress,
+		Transport: o.Transport, Clock: o.Clock, Jitter: o.Jitter, Logger: o.Logger, OnRequest: o.OnRequest,
 	})
 	if err != nil {
 		return nil, err

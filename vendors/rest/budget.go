@@ -140,9 +140,24 @@ func (b *budget) need(requests int) time.Duration {
 	if b.max == 0 || requests <= 0 {
 		return 0
 	}
-	free := max(0, b.limit-len(b.sent)-b.flying)
-	if requests <= free {
-		return 0
+	now, taken := b.clock.Now(), make([]time.Duration, 0, b.limit) // when places become free
+	for _, t := range b.sent {
+		taken = append(taken, max(0, t.Sub(now)))
 	}
-	return time.Duration(float64(requests-free) / float64(b.limit) * float64(window))
+	for range b.flying {
+		taken = append(taken, window+margin)
+	}
+	over := requests - max(0, b.limit-len(taken)) // that have to wait for one
+	if over <= 0 {
+		return max(0, b.paused.Sub(now))
+	}
+	// Whoever waits takes the place that becomes free next, and gives it back a window later.
+	turns, last := (over-1)/b.limit, (over-1)%b.limit
+	wait := time.Duration(turns) * (window + margin)
+	if free := b.limit - len(taken); last < len(taken) {
+		wait += taken[last]
+	} else if free > 0 {
+		wait += window + margin // a place that is free now, and was taken once already
+	}
+	return max(wait, b.paused.Sub(now))
 }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/driftback/driftback/vendors"
@@ -30,6 +31,7 @@ type Client struct {
 	budget *budget
 	tokens *tokens
 	flying chan struct{} // as many as may be under way
+	sent   atomic.Int64  // requests so far
 }
 
 // A Request is one thing asked of the platform.
@@ -251,6 +253,7 @@ func (c *Client) begin(ctx context.Context, writes bool) error {
 }
 
 func (c *Client) end() {
+	c.sent.Add(1)
 	c.budget.land()
 	<-c.flying
 }

@@ -54,7 +54,7 @@ func (p *pass) listing(ctx context.Context, k *kind, l Listing, of parent, moved
 		if out.total >= 0 {
 			total = out.total
 		}
-		p.tell(k, requests, out)
+		p.tell(k, requests, out, len(g.items))
 		p.count(out.found)
 		return out, p.takeAll(ctx, g.items)
 	})

@@ -35,8 +35,15 @@ type pass struct {
 	refs     []openRef
 	requests int
 	objects  int
-	current  resource.Kind         // being listed
 	expected map[resource.Kind]int // requests for those to be listed, as far as is known
+	// For who listens: the client's count of requests as the listings began; and of the kind that is being listed its name, the count as that began, its pages and
+	// objects so far, and of how many (below zero where nobody says).
+	onProgress    func(vendors.Progress)
+	first, before int64
+	current       resource.Kind
+	pages, heard  int // heard are those that its listings said to have
+	shown, of     int
+	still         int // of those shown are to be looked at
 }
 
 // An item is an object as a listing or an answer shows it.
@@ -77,6 +84,7 @@ func (d *Driver) Observe(ctx context.Context, r vendors.Request) (*resource.Snap
 		return nil, fmt.Errorf("observe: %w", err)
 	}
 	p := d.newPass(r.Known)
+	p.onProgress, p.first = r.OnProgress, d.c.sent.Load()
 	d.x.mu.Lock()
 	d.x.compare(r.Known)
 	d.x.mu.Unlock()
@@ -148,10 +156,9 @@ func (p *pass) listAll(ctx context.Context, kinds []*kind) error {
 		p.expect(k)
 	}
 	for _, k := range kinds {
-		p.mu.Lock()
-		p.current = k.Kind.Kind
-		p.mu.Unlock()
+		p.begin(k)
 		err := p.list(ctx, k)
+		p.end(k)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -229,7 +236,10 @@ func (p *pass) takeAll(ctx context.Context, items []item) error {
 		}
 		return nil
 	}
-	return p.d.each(ctx, len(items), func(ctx context.Context, i int) error { return p.take(ctx, items[i]) })
+	return p.d.each(ctx, len(items), func(ctx context.Context, i int) error {
+		defer p.looked()
+		return p.take(ctx, items[i])
+	})
 }
 
 // take makes name and spec of an object and notes them. Only what concerns the whole kind is an error.

@@ -244,11 +244,11 @@ func TestPartsAreSeen(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	var told []Progress
-	_, _, d := world(t, Options{PerMinute: 10_000, OnProgress: func(p Progress) { told = append(told, p) }})
+	var told []vendors.Progress
+	_, _, d := world(t, Options{PerMinute: 10_000})
 	first := observe(t, d, nil)
-	told = nil
-	observe(t, d, first)
+	_, err := d.Observe(t.Context(), vendors.Request{Known: first, OnProgress: func(p vendors.Progress) { told = append(told, p) }})
+	require.NoError(t, err)
 	require.NotEmpty(t, told)
 	for i, p := range told {
 		require.LessOrEqual(t, p.Done, p.Total)

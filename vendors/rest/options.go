@@ -50,8 +50,6 @@ type Options struct {
 	// OnRequest hears of every request that was sent: what for (list, get, create, update, delete, token, …), the
 	// status of the answer (0 where none came), and how long it took.
 	OnRequest func(operation string, status int, took time.Duration)
-	// OnProgress hears of a reading as it goes on, with every request of it and never twice at once.
-	OnProgress func(Progress)
 }
 
 // Auth says how requests are authorized: by OAuth2 client credentials where TokenURL is set, else by
@@ -61,16 +59,4 @@ type Auth struct {
 	ClientID     string
 	ClientSecret string
 	Header       http.Header
-}
-
-// Progress is how far a reading has come.
-type Progress struct {
-	Kind resource.Kind // that is being listed
-	// Done and Total count requests. Total is an estimate from the reading before and from the totals that
-	// listings tell; 0 while nothing is known.
-	Done, Total int
-	Objects     int           // listed so far
-	Taken       time.Duration // since the reading began
-	// Left is the time that the requests still to be made take on the budget, 0 while Total is unknown.
-	Left time.Duration
 }
