@@ -119,7 +119,10 @@ func (h hand) integration(k resource.Key, id string, body map[string]any) error 
 	if _, err := h.ask("PUT", at+"/config/current", config); err != nil {
 		return err
 	}
-	_, err = h.ask("PATCH", at, map[string]any{"intendedState": body["intendedState"]})
+	is, err := h.ask("GET", at, nil)
+	if err == nil && is["intendedState"] != body["intendedState"] { // a page writes what was changed
+		_, err = h.ask("PATCH", at, map[string]any{"intendedState": body["intendedState"]})
+	}
 	return err
 }
 
@@ -168,10 +171,21 @@ func (h hand) form(k resource.Key, id string, body map[string]any) error {
 func (h hand) user(k resource.Key, id string, body map[string]any) error {
 	skills, languages, roles := take(body, "skills"), take(body, "languages"), take(body, "roles")
 	h.name(k, body)
-	if id != "" {
+	same := id != ""
+	if same {
 		delete(body, "divisionId") // it is set once
+		is, err := h.ask("GET", "users/"+id, nil)
+		if err != nil {
+			return err
+		}
+		for f, v := range body { // a page writes what was changed
+			same = same && fmt.Sprint(is[f]) == fmt.Sprint(v)
+		}
 	}
-	id, err := h.send(user, id, body)
+	var err error
+	if !same {
+		id, err = h.send(user, id, body)
+	}
 	if err != nil {
 		return err
 	}
@@ -180,6 +194,10 @@ func (h hand) user(k resource.Key, id string, body map[string]any) error {
 		if err := h.members(at+path, id, want, func(e any) (string, string, any) { return "POST", at + path, e }); err != nil {
 			return err
 		}
+	}
+	is, err := h.entities(at + "/roles")
+	if err == nil && len(is) == len(roles) && !slices.ContainsFunc(is, func(e map[string]any) bool { return !slices.Contains(roles, e["id"]) }) {
+		return nil
 	}
 	_, err = h.org.By(h.person).Request("PUT", "/api/v2/"+at+"/roles", append([]any{}, roles...))
 	return err

@@ -188,12 +188,12 @@ func (h hooks) createIntegration(ctx context.Context, c *rest.Client, body rest.
 
 // updateAction changes a data action. What belongs to its contract goes through a draft, which is then published; the rest is
 // written at once. What somebody else has in the draft, unpublished, is left alone.
-func updateAction(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+func updateAction(ctx context.Context, c *rest.Client, id string, live, body rest.Object) (rest.Object, error) {
 	path := one("/api/v2/integrations/actions", id)
 	body["version"] = live["version"]
 	if resource.Equal(canonical(live["contract"]), canonical(body["contract"])) || body["contract"] == nil {
 		_, err := send(ctx, c, http.MethodPatch, path, only(body, "category", "name", "config", "version"))
-		return err
+		return nil, err
 	}
 	change := only(body, drafted...)
 	draft, err := get(ctx, c, path+"/draft", nil)
@@ -206,17 +206,17 @@ func updateAction(ctx context.Context, c *rest.Client, id string, live, body res
 		err = other
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	change["version"] = draft["version"]
 	if draft, err = send(ctx, c, http.MethodPatch, path+"/draft", change); err != nil {
-		return err
+		return nil, err
 	}
 	made, err := send(ctx, c, http.MethodPost, path+"/draft/publish", rest.Object{"version": draft["version"]})
 	if err == nil && made["contract"] != nil && !sameIn(made, body, "contract") {
 		err = fmt.Errorf("another draft was published: %w", vendors.ErrConflict)
 	}
-	return err
+	return nil, err
 }
 
 // drafted are the fields of a data action that its draft has.
@@ -259,13 +259,12 @@ func canonical(v any) any {
 	return out
 }
 
-// publishWebConfiguration publishes the draft that was just written.
-func publishWebConfiguration(ctx context.Context, c *rest.Client, id string, a resource.Action) error {
+// publishWebConfiguration publishes the draft that was just written. The answer is what is published.
+func publishWebConfiguration(ctx context.Context, c *rest.Client, id string, a resource.Action) (rest.Object, error) {
 	if a == resource.Delete {
-		return nil
+		return nil, nil
 	}
-	_, err := send(ctx, c, http.MethodPost, one("/api/v2/webdeployments/configurations", id)+"/versions/draft/publish", nil)
-	return err
+	return send(ctx, c, http.MethodPost, one("/api/v2/webdeployments/configurations", id)+"/versions/draft/publish", nil)
 }
 
 // A web deployment shows one version of its configuration: the newest that is published.
@@ -277,12 +276,12 @@ func (h hooks) createWebDeployment(ctx context.Context, c *rest.Client, body res
 	return text(made, "id"), err
 }
 
-func (h hooks) updateWebDeployment(ctx context.Context, c *rest.Client, id string, _, body rest.Object) error {
+func (h hooks) updateWebDeployment(ctx context.Context, c *rest.Client, id string, _, body rest.Object) (rest.Object, error) {
 	if err := h.pinVersion(ctx, c, body); err != nil {
-		return err
+		return nil, err
 	}
 	_, err := send(ctx, c, http.MethodPut, one("/api/v2/webdeployments/deployments", id), body)
-	return err
+	return nil, err
 }
 
 func (h hooks) pinVersion(ctx context.Context, c *rest.Client, body rest.Object) error {

@@ -47,43 +47,48 @@ func (h hooks) createFlow(ctx context.Context, c *rest.Client, body rest.Object)
 	if err != nil {
 		return "", err
 	}
-	return id, h.describe(ctx, c, id, made, body)
+	_, err = h.describe(ctx, c, id, made, body)
+	return id, err
 }
 
-// updateFlow writes what the flow is called and where it belongs, and publishes its content where that changed.
-func (h hooks) updateFlow(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+// updateFlow writes what the flow is called and where it belongs, and publishes its content where that changed. It returns the flow as
+// it was after a publication, if that was the last that was written.
+func (h hooks) updateFlow(ctx context.Context, c *rest.Client, id string, live, body rest.Object) (rest.Object, error) {
 	if who := sub(live, "lockedUser"); who != nil {
-		return fmt.Errorf("%s is editing it in Architect and has not saved yet: %w", text(who, "name"), vendors.ErrBusy)
+		return nil, fmt.Errorf("%s is editing it in Architect and has not saved yet: %w", text(who, "name"), vendors.ErrBusy)
 	}
-	if err := h.describe(ctx, c, id, live, body); err != nil {
-		return err
-	}
-	if text(live, "content") == text(body, "content") {
-		return nil
+	same := text(live, "content") == text(body, "content")
+	if same || text(live, "name") != text(body, "name") { // a text of another name would be another flow
+		if _, err := h.describe(ctx, c, id, live, body); err != nil || same {
+			return nil, err
+		}
 	}
 	got, err := h.publish(ctx, c, body)
 	if err == nil && got != id {
 		err = fmt.Errorf("the publication went to another flow, %s", got)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// The text may say otherwise of the division and the description.
 	now, err := get(ctx, c, one(flowPath, id), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return h.describe(ctx, c, id, now, body)
+	if wrote, err := h.describe(ctx, c, id, now, body); err != nil || wrote {
+		return nil, err
+	}
+	return now, nil
 }
 
 // describe writes name, description and division where they are not what is wanted.
-func (h hooks) describe(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+func (h hooks) describe(ctx context.Context, c *rest.Client, id string, live, body rest.Object) (wrote bool, err error) {
 	if text(live, "name") == text(body, "name") && text(live, "description") == text(body, "description") &&
 		text(sub(live, "division"), "id") == text(sub(body, "division"), "id") {
-		return nil
+		return false, nil
 	}
-	_, err := again(ctx, c, http.MethodPut, one(flowPath, id), only(body, "name", "description", "division", "type"))
-	return err
+	_, err = again(ctx, c, http.MethodPut, one(flowPath, id), only(body, "name", "description", "division", "type"))
+	return true, err
 }
 
 // publish sends the text and waits until it runs. It returns the flow's id. Flows that the text leads to and that are

@@ -29,17 +29,17 @@ func createForm(ctx context.Context, c *rest.Client, body rest.Object) (string, 
 }
 
 // updateForm writes the form with the ids that its questions have, by which evaluations that were made refer to them.
-func updateForm(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+func updateForm(ctx context.Context, c *rest.Client, id string, live, body rest.Object) (rest.Object, error) {
 	was, _ := live["published"].(bool)
 	if is, _ := body["published"].(bool); was && !is {
-		return errors.Join(errors.New("a form that is published cannot be taken back"), vendors.ErrInvalid)
+		return nil, errors.Join(errors.New("a form that is published cannot be taken back"), vendors.ErrInvalid)
 	}
 	sent := without(body, "published")
 	keepIDs(list(live, "questionGroups"), list(sent, "questionGroups"), "name")
 	if _, err := send(ctx, c, http.MethodPut, one(formPath, id), sent); err != nil {
-		return err
+		return nil, err
 	}
-	return publishForm(ctx, c, id, body)
+	return nil, publishForm(ctx, c, id, body)
 }
 
 func publishForm(ctx context.Context, c *rest.Client, id string, body rest.Object) error {

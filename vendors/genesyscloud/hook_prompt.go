@@ -38,15 +38,15 @@ func createPrompt(ctx context.Context, c *rest.Client, body rest.Object) (string
 }
 
 // updatePrompt writes the prompt where it changed, and then its texts by difference.
-func updatePrompt(ctx context.Context, c *rest.Client, id string, live, body rest.Object) error {
+func updatePrompt(ctx context.Context, c *rest.Client, id string, live, body rest.Object) (rest.Object, error) {
 	head := without(body, "resources")
 	was := only(live, "name", "description")
 	if resource.Text(canonical(was)) != resource.Text(canonical(only(head, "name", "description"))) || text(sub(live, "division"), "id") != text(sub(head, "division"), "id") {
 		if _, err := again(ctx, c, http.MethodPut, one(promptPath, id), head); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return writeTexts(ctx, c, id, list(live, "resources"), list(body, "resources"))
+	return nil, writeTexts(ctx, c, id, list(live, "resources"), list(body, "resources"))
 }
 
 // promptFields are what is written of a text; a recording is not touched.

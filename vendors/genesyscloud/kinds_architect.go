@@ -70,7 +70,7 @@ func flowKinds(h hooks) []rest.Kind {
 				"savedVersion", "publishedVersion", "checkedInVersion",
 			),
 		),
-		Names: slices.Compact(slices.Sorted(maps.Values(flowNames))), Mentions: flowTexts{},
+		Names: slices.Compact(slices.Sorted(maps.Values(flowNames))), Mentions: flowTexts{}, Derived: []string{"content"},
 		Hooks: rest.Hooks{Read: h.readFlow, Create: h.createFlow, Update: h.updateFlow},
 	}, "/api/v2/flows", "PUT")
 

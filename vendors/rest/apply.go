@@ -40,7 +40,7 @@ func (d *Driver) apply(ctx context.Context, c resource.Change) (resource.Resourc
 	if err := d.prepare(ctx, k); err != nil {
 		return resource.Resource{}, err
 	}
-	w := &change{d: d, k: k, Change: c}
+	w := &change{d: d, k: k, Change: c, but: k.spares(c)}
 	if c.After != nil {
 		w.after = k.schema.Normalize(k.readable(c.After.Spec))
 		w.secret = w.after.Hash() != k.schema.Normalize(c.After.Spec).Hash()
@@ -78,7 +78,10 @@ const maxApply = 3
 
 // make compares and writes.
 func (w *change) make(ctx context.Context) error {
-	w.live, w.adopted = nil, false
+	w.live, w.adopted, w.now = nil, false, nil
+	if w.but != nil {
+		clear(w.but.written)
+	}
 	done, err := w.compare(ctx)
 	if err != nil || done {
 		return err
@@ -179,6 +182,8 @@ type change struct {
 	after  resource.Spec // normal, without secrets
 	secret bool          // After has some
 	live   *object       // under Change.Key; after a write, what came out
+	but    *spare        // what of the object the change leaves alone
+	now    Object        // what it is after the last write, as far as the platform has told; nil where it is to be asked
 	// adopted says that live is what a creation has made whose answer was lost.
 	adopted bool
 }
@@ -200,7 +205,7 @@ func (w *change) compare(ctx context.Context) (done bool, err error) {
 		}
 		return false, nil
 	}
-	if w.live, err = w.d.find(ctx, w.k, w.Key(), w.Before); err != nil {
+	if w.live, err = w.d.find(ctx, w.k, w.Key(), w.Before, w.but); err != nil {
 		return false, err
 	}
 	isAfter := w.is(w.live)
@@ -224,7 +229,7 @@ func (w *change) compareRename(ctx context.Context) (done bool, err error) {
 	k, d := w.k, w.d
 	from := (*object)(nil)
 	if id, ok := d.x.id(w.Before.Key); ok {
-		if from, err = d.object(ctx, k, id); err != nil {
+		if from, err = d.objectBut(ctx, k, id, w.but); err != nil {
 			return false, err
 		}
 	}
@@ -236,11 +241,11 @@ func (w *change) compareRename(ctx context.Context) (done bool, err error) {
 		return false, vendors.ErrConflict
 	}
 	if from == nil || from.name != w.Before.Key.Name {
-		if from, err = d.find(ctx, k, w.Before.Key, w.Before); err != nil {
+		if from, err = d.find(ctx, k, w.Before.Key, w.Before, w.but); err != nil {
 			return false, err
 		}
 	}
-	to, err := d.find(ctx, k, w.After.Key, nil)
+	to, err := d.find(ctx, k, w.After.Key, nil, nil)
 	switch {
 	case err != nil:
 		return false, err
@@ -269,8 +274,8 @@ func (w *change) was(o *object) bool {
 
 // find reads what is live under a key: by the id that is resident, by the one that was observed, and by the name. nil
 // where nothing is.
-func (d *Driver) find(ctx context.Context, k *kind, key resource.Key, before *resource.Resource) (*object, error) {
-	o, err := d.byID(ctx, k, key.Name)
+func (d *Driver) find(ctx context.Context, k *kind, key resource.Key, before *resource.Resource, but *spare) (*object, error) {
+	o, err := d.byID(ctx, k, key.Name, but)
 	if err != nil || o != nil || k.Name.Singleton != "" {
 		return o, err
 	}
@@ -278,14 +283,14 @@ func (d *Driver) find(ctx context.Context, k *kind, key resource.Key, before *re
 	if err != nil {
 		return nil, err
 	}
-	if o, err = d.only(ctx, k, key.Name, listed); err != nil || o != nil {
+	if o, err = d.only(ctx, k, key.Name, listed, but); err != nil || o != nil {
 		return o, err
 	}
 	// The listing may not show yet what was made a moment ago.
 	if before == nil || before.Origin == nil || before.Origin.ID == "" {
 		return nil, nil
 	}
-	if o, err = d.object(ctx, k, before.Origin.ID); err != nil || o == nil || o.name != key.Name {
+	if o, err = d.objectBut(ctx, k, before.Origin.ID, but); err != nil || o == nil || o.name != key.Name {
 		return nil, err
 	}
 	return o, nil

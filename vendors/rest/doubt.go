@@ -100,7 +100,7 @@ func (w *change) sought(ctx context.Context, id string) (o *object, listed bool,
 	if len(found) == 0 {
 		return nil, false, nil
 	}
-	o, err = d.only(ctx, k, name, found)
+	o, err = d.only(ctx, k, name, found, nil)
 	return o, true, err
 }
 

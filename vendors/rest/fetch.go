@@ -115,6 +115,11 @@ type fetched struct {
 
 // get reads one object with its parts by the engine's id. ErrMissing: there is none.
 func (d *Driver) get(ctx context.Context, k *kind, id string) (fetched, error) {
+	return d.getBut(ctx, k, id, nil)
+}
+
+// getBut is get without what the spare says.
+func (d *Driver) getBut(ctx context.Context, k *kind, id string, but *spare) (fetched, error) {
 	if k.Get.Path == "" {
 		return d.getListed(ctx, k, id)
 	}
@@ -135,7 +140,7 @@ func (d *Driver) get(ctx context.Context, k *kind, id string) (fetched, error) {
 			out.digest = 0 // the next listing looks at it anew
 		}
 	}
-	return out, d.complete(ctx, k, id, out.o)
+	return out, d.complete(ctx, k, id, out.o, but)
 }
 
 // getListed reads one object of a kind that can be listed only.
@@ -153,7 +158,7 @@ func (d *Driver) getListed(ctx context.Context, k *kind, id string) (fetched, er
 	if err != nil {
 		return fetched{}, err
 	}
-	return out, d.complete(ctx, k, id, out.o)
+	return out, d.complete(ctx, k, id, out.o, nil)
 }
 
 // every calls f with every object of the kind that is not gone, listed anew. parent is the id of its parent.
@@ -202,18 +207,25 @@ func (d *Driver) parents(k *kind) ([]parent, error) {
 	return out, nil
 }
 
-// complete reads what an object's own answer does not show.
-func (d *Driver) complete(ctx context.Context, k *kind, id string, o Object) error {
+// complete reads what an object's own answer does not show, but for what the spare says.
+func (d *Driver) complete(ctx context.Context, k *kind, id string, o Object, but *spare) error {
 	v := k.vars(id)
 	for _, part := range k.Parts {
+		if but.has(part.Field) {
+			continue
+		}
+		if doc, written := but.raw(part.Field); written {
+			o[part.Field] = doc
+			continue
+		}
 		if err := d.readPart(ctx, part, v, o); err != nil {
 			return fmt.Errorf("%s: %w", part.Field, err)
 		}
 	}
-	if k.Hooks.Read != nil {
-		return k.Hooks.Read(ctx, d.c, id, o)
+	if k.Hooks.Read == nil || d.asBefore(k, id, o, but) {
+		return nil
 	}
-	return nil
+	return k.Hooks.Read(ctx, d.c, id, o)
 }
 
 func (d *Driver) readPart(ctx context.Context, part Part, v vars, o Object) error {

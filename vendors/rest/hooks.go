@@ -28,15 +28,17 @@ type Hooks struct {
 	// Create stands in for the operation and returns the new object's id; it is called after a look-up has shown that
 	// no object has the name.
 	Create func(ctx context.Context, c *Client, body Object) (id string, err error)
-	// Update stands in for the operation. live is the object as it was read, body what would be sent.
-	Update func(ctx context.Context, c *Client, id string, live, body Object) error
+	// Update stands in for the operation. live is the object as it was read, body what would be sent. It may return what the object is
+	// afterwards, if it has asked for that, without what Read adds.
+	Update func(ctx context.Context, c *Client, id string, live, body Object) (now Object, err error)
 	// Delete stands in for the operation.
 	Delete func(ctx context.Context, c *Client, id string, live Object) error
 	// Restore is asked before a creation whether a deleted object has the name and can be had back. It returns
 	// the id of what it has brought back, or "". The object is then updated.
 	Restore func(ctx context.Context, c *Client, name string, body Object) (id string, err error)
-	// Written is called after an object and its parts were written: to publish it. Calling it twice is calling it once.
-	Written func(ctx context.Context, c *Client, id string, a resource.Action) error
+	// Written is called after an object and its parts were written: to publish it. Calling it twice is calling it once. It may return what
+	// the platform says the object is by then.
+	Written func(ctx context.Context, c *Client, id string, a resource.Action) (now Object, err error)
 }
 
 // PlatformHooks are what a table cannot say of a platform. Each is optional.
@@ -70,4 +72,6 @@ type IDs interface {
 	// When returns the time of the last change of the object of the kind that has the id, as the platform tells it with the
 	// object; zero where it does not.
 	When(k resource.Kind, id string) time.Time
+	// Hash returns the hash of the object of the kind that has the id, as it was read last; zero where it was not.
+	Hash(k resource.Kind, id string) resource.Hash
 }

@@ -19,20 +19,21 @@ type index struct {
 
 // A table is the index of one kind. The index's mutex guards it.
 type table struct {
-	k       *kind
-	x       *index
-	entries []entry
-	looks   []look   // at the parts of entries, where there are such; may be shorter
-	hidden  [][]mark // of what entries refer to where no listing shows it; may be shorter
-	free    []int32
-	byID    map[ident]int32
-	aliases map[ident]int32
-	order   []int32   // by name, then by place; read it through sorted
-	mixed   bool      // order is to be made anew
-	inserts int       // since it was
-	listed  time.Time // the last complete listing, or of names; zero is never
-	pages   int       // that it took
-	failed  bool      // the last listing was not complete
+	k        *kind
+	x        *index
+	entries  []entry
+	looks    []look   // at the parts of entries, where there are such; may be shorter
+	versions []digest // at which entries were read, of kinds that say so; may be shorter
+	hidden   [][]mark // of what entries refer to where no listing shows it; may be shorter
+	free     []int32
+	byID     map[ident]int32
+	aliases  map[ident]int32
+	order    []int32   // by name, then by place; read it through sorted
+	mixed    bool      // order is to be made anew
+	inserts  int       // since it was
+	listed   time.Time // the last complete listing, or of names; zero is never
+	pages    int       // that it took
+	failed   bool      // the last listing was not complete
 	// unread are the objects that could not be read when they were listed last, by id.
 	unread map[ident]string
 	// lost are ids that others refer to and that lead nowhere.
@@ -218,6 +219,9 @@ func (t *table) remove(i int32) {
 		t.looks[i] = look{}
 	}
 	t.hides(i, nil)
+	if int(i) < len(t.versions) {
+		t.versions[i] = 0
+	}
 	t.free = append(t.free, i)
 }
 

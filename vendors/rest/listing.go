@@ -100,6 +100,16 @@ func (g *gathering) page(pg Paging, b []byte) (page, error) {
 	})
 }
 
+// unmoved reports whether the listing says of an object that was read alone last, as of a kind that has more than listings show, that it is
+// still at the version of then. A hook's fields can stay while others move: its kinds are read once more.
+func (g *gathering) unmoved(t *table, i int32, raw []byte) bool {
+	if !g.w.k.Detail || g.w.k.Derived != nil || int(i) >= len(t.versions) || t.versions[i] == 0 {
+		return false
+	}
+	o, err := decode(raw)
+	return err == nil && t.versions[i] == g.p.d.versionOf(g.w.k, o)
+}
+
 // entity looks at one object that was walked over.
 func (g *gathering) entity(t *table, digest digest, raw []byte) {
 	w := g.w
@@ -120,6 +130,9 @@ func (g *gathering) entity(t *table, digest digest, raw []byte) {
 	}
 	if i >= 0 {
 		e := &t.entries[i]
+		if e.digest == 0 && g.unmoved(t, i, raw) {
+			e.digest = digest // of what shows that it is as it was read alone
+		}
 		if e.pass == g.pass {
 			g.double++
 			return

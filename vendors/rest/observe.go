@@ -322,7 +322,7 @@ func (p *pass) namer(ctx context.Context, again bool) namer {
 func (p *pass) completeItem(ctx context.Context, it *item) error {
 	it.complete = true
 	if it.k.Get.Path != "" && (it.k.Detail || p.d.settling(it.k, it.ident)) {
-		f, err := p.d.get(ctx, it.k, it.id)
+		f, err := p.d.getBut(ctx, it.k, it.id, p.knows(it))
 		it.o, it.etag = f.o, f.etag
 		p.count(0)
 		return err
@@ -331,7 +331,20 @@ func (p *pass) completeItem(ctx context.Context, it *item) error {
 		return nil
 	}
 	p.count(0)
-	return p.d.complete(ctx, it.k, it.id, it.o)
+	return p.d.complete(ctx, it.k, it.id, it.o, nil)
+}
+
+// knows is what the caller knows of an object of which a hook reads more: that is not read again as long as its version is the same.
+func (p *pass) knows(it *item) *spare {
+	if len(it.k.Derived) == 0 || p.known == nil {
+		return nil
+	}
+	name, _ := p.d.x.name(it.k.Kind.Kind, it.id)
+	spec, err := p.known.Spec(resource.Key{Kind: it.k.Kind.Kind, Name: name})
+	if err != nil || spec == nil {
+		return nil
+	}
+	return &spare{before: spec}
 }
 
 // note puts an object into the index, and keeps its body if the caller does not know it.
@@ -355,6 +368,7 @@ func (p *pass) note(it item, r reading) {
 		t.looked(i, seen)
 	}
 	t.hides(i, hidden)
+	t.versioned(i, d.versionOf(k, it.o))
 	for _, path := range k.Aliases {
 		if v, ok := at(it.o, path); ok {
 			if id, isID := idText(v); isID {

@@ -79,7 +79,13 @@ func (w *change) document(ctx context.Context, part Part, id string, live Object
 		carry(m, o, append(slices.Clone(part.Put.Echo), part.Guard.Body))
 	}
 	r.Repeat = part.Guard.Body != "" || r.Method == http.MethodPut
-	_, err = w.d.c.Do(ctx, r)
+	a, err := w.d.c.Do(ctx, r)
+	if err == nil && part.Guard.Body != "" && w.but != nil {
+		var said Object
+		if a.JSON(&said) == nil && said[part.Guard.Body] != nil {
+			w.but.written[part.Field] = said // nobody came between
+		}
+	}
 	return err
 }
 

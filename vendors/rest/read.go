@@ -75,7 +75,7 @@ func (d *Driver) readKind(ctx context.Context, k *kind, keys []resource.Key) (fo
 	results := make([]*object, len(keys))
 	causes := make([]error, len(keys))
 	err = d.each(ctx, len(keys), func(ctx context.Context, i int) error {
-		results[i], causes[i] = d.byID(ctx, k, keys[i].Name)
+		results[i], causes[i] = d.byID(ctx, k, keys[i].Name, nil)
 		return nil
 	})
 	var search []string
@@ -97,7 +97,7 @@ func (d *Driver) readKind(ctx context.Context, k *kind, keys []resource.Key) (fo
 		return nil, nil, err
 	}
 	for _, name := range search {
-		o, err := d.only(ctx, k, name, listed[name])
+		o, err := d.only(ctx, k, name, listed[name], nil)
 		if err != nil {
 			failed[name] = err
 		} else if o != nil {
@@ -108,7 +108,7 @@ func (d *Driver) readKind(ctx context.Context, k *kind, keys []resource.Key) (fo
 }
 
 // byID reads the object that bears the name as far as is known; nil where none is known, or it bears another by now.
-func (d *Driver) byID(ctx context.Context, k *kind, name string) (*object, error) {
+func (d *Driver) byID(ctx context.Context, k *kind, name string, but *spare) (*object, error) {
 	id := k.Name.Singleton
 	if id != "" && name != id {
 		return nil, nil
@@ -119,7 +119,7 @@ func (d *Driver) byID(ctx context.Context, k *kind, name string) (*object, error
 			return nil, nil
 		}
 	}
-	o, err := d.object(ctx, k, id)
+	o, err := d.objectBut(ctx, k, id, but)
 	if err != nil || o == nil || o.name != name {
 		return nil, err
 	}
@@ -127,14 +127,14 @@ func (d *Driver) byID(ctx context.Context, k *kind, name string) (*object, error
 }
 
 // only reads the object that a look-up has found; nil where it found none.
-func (d *Driver) only(ctx context.Context, k *kind, name string, listed []fetched) (*object, error) {
+func (d *Driver) only(ctx context.Context, k *kind, name string, listed []fetched, but *spare) (*object, error) {
 	switch {
 	case len(listed) == 0:
 		return nil, nil
 	case len(listed) > 1:
 		return nil, twins(len(listed))
 	}
-	o, err := d.object(ctx, k, listed[0].id)
+	o, err := d.objectBut(ctx, k, listed[0].id, but)
 	if err != nil || o == nil || o.name != name {
 		return nil, err
 	}
@@ -143,18 +143,23 @@ func (d *Driver) only(ctx context.Context, k *kind, name string, listed []fetche
 
 // object reads an object by id and notes it in the index; nil where there is none.
 func (d *Driver) object(ctx context.Context, k *kind, id string) (*object, error) {
-	f, err := d.get(ctx, k, id)
+	return d.objectBut(ctx, k, id, nil)
+}
+
+// objectBut is object without what the spare says, of which the object has what that has.
+func (d *Driver) objectBut(ctx context.Context, k *kind, id string, but *spare) (*object, error) {
+	f, err := d.getBut(ctx, k, id, but)
 	if errors.Is(err, ErrMissing) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return d.spec(ctx, k, f)
+	return d.spec(ctx, k, f, but)
 }
 
 // spec turns a fetched object into an object, and notes it in the index.
-func (d *Driver) spec(ctx context.Context, k *kind, f fetched) (*object, error) {
+func (d *Driver) spec(ctx context.Context, k *kind, f fetched, but *spare) (*object, error) {
 	parentName := ""
 	if k.inParent {
 		parentName, _ = d.x.name(k.Parent.Kind, k.vars(f.id).parent)
@@ -164,16 +169,18 @@ func (d *Driver) spec(ctx context.Context, k *kind, f fetched) (*object, error) 
 		return nil, err
 	}
 	o := &object{f, r}
-	d.note(k, o)
+	o.spec = but.fill(o.spec)
+	d.note(k, o, but.some())
 	return o, nil
 }
 
-// note puts what is known of an object into the index. The next listing looks at it anew.
-func (d *Driver) note(k *kind, o *object) {
+// note puts what is known of an object into the index. The next listing looks at it anew. Of an object that was read in part the index
+// goes on saying what it does of the rest.
+func (d *Driver) note(k *kind, o *object, inPart bool) {
 	hash := o.spec.Hash()
 	origin := k.origin(o.o, o.fetched.id, o.etag, d.resident)
 	var seen look
-	if k.managed && k.always {
+	if k.managed && k.always && !inPart {
 		seen = look{d.partsOf(k, o.o), d.o.Clock.Now().Unix()}
 	}
 	hidden := d.hidden(k, o.o, o.spec)
@@ -189,7 +196,11 @@ func (d *Driver) note(k *kind, o *object) {
 	if seen.at != 0 {
 		t.looked(i, seen)
 	}
+	if inPart && int(i) < len(t.hidden) {
+		hidden = union(hidden, t.hidden[i])
+	}
 	t.hides(i, hidden)
+	t.versioned(i, d.versionOf(k, o.o))
 }
 
 // forget removes an object from the index.

@@ -87,6 +87,8 @@ type Kind struct {
 	When, Who string
 	WhoKind   resource.Kind
 
+	// Derived are fields that Hooks.Read adds, and that are what they were as long as the fields in Moved are.
+	Derived []string
 	// Mentions knows what texts of the kind name, where the engine does not look. It has to be there before the text is written,
 	// and is of the kinds in Names.
 	Mentions resource.Mentions

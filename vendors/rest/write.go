@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
@@ -115,7 +116,7 @@ func (w *change) update(ctx context.Context) error {
 	}
 	var answer *Answer
 	if w.needed(body) {
-		answer, err = w.send(ctx, body)
+		answer, w.now, err = w.send(ctx, body)
 		if errors.Is(err, ErrMissing) {
 			err = fmt.Errorf("%w: %w", vendors.ErrConflict, err) // deleted meanwhile
 		}
@@ -136,6 +137,9 @@ func (w *change) update(ctx context.Context) error {
 
 // needed reports whether an update has anything to say besides the guard and constants.
 func (w *change) needed(body Object) bool {
+	if !w.own() {
+		return false
+	}
 	if w.k.Style != Patch || w.k.Hooks.Update != nil {
 		return true
 	}
@@ -147,17 +151,19 @@ func (w *change) needed(body Object) bool {
 	return false
 }
 
-func (w *change) send(ctx context.Context, body Object) (*Answer, error) {
+func (w *change) send(ctx context.Context, body Object) (answer *Answer, now Object, err error) {
 	d, k, live := w.d, w.k, w.live
 	if k.Hooks.Update != nil {
-		return nil, k.Hooks.Update(ctx, d.c, live.fetched.id, live.o, body)
+		now, err = k.Hooks.Update(ctx, d.c, live.fetched.id, live.o, body)
+		return nil, now, err
 	}
 	r := k.Update.request("update", k.vars(live.fetched.id), body)
 	r.Repeat = k.Guard != Guard{}
 	if k.Guard.Header != "" && live.etag != "" {
 		r.Header = map[string][]string{k.Guard.Header: {live.etag}}
 	}
-	return d.c.Do(ctx, r)
+	answer, err = d.c.Do(ctx, r)
+	return answer, nil, err
 }
 
 // rest writes the parts of an object that was written, and finds out what is stored. live is what was there before.
@@ -169,9 +175,13 @@ func (w *change) rest(ctx context.Context, id string, live Object, liveSpec reso
 		}
 	}
 	if k.Hooks.Written != nil {
-		if err := k.Hooks.Written(ctx, d.c, id, w.Action()); err != nil {
+		var err error
+		if w.now, err = k.Hooks.Written(ctx, d.c, id, w.Action()); err != nil {
 			return fmt.Errorf("%w: %w", errHalf, err)
 		}
+	}
+	if w.now == nil && live != nil && !w.own() {
+		w.now = maps.Clone(live) // as it was read, and was not written
 	}
 	now, err := w.came(ctx, id, answer)
 	if err != nil {
@@ -187,12 +197,15 @@ func (w *change) came(ctx context.Context, id string, answer *Answer) (*object, 
 	d, k := w.d, w.k
 	said := w.said(ctx, id, answer)
 	if said != nil && k.Guard != (Guard{}) && !k.reads {
-		d.note(k, said)
+		d.note(k, said, false)
 		return said, nil
+	}
+	if said != nil && k.Guard != (Guard{}) && !k.Detail && k.Hooks.Read == nil && w.now == nil {
+		w.now = said.o // its parts are still to be read
 	}
 	answered := said != nil && !k.reads
 	for begun, try := d.o.Clock.Now(), 0; ; try++ {
-		now, err := d.object(ctx, k, id)
+		now, err := w.look(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +214,7 @@ func (w *change) came(ctx context.Context, id string, answer *Answer) (*object, 
 		case !stale, over && !answered && now != nil:
 			return now, nil
 		case answered:
-			d.note(k, said)
+			d.note(k, said, false)
 			return said, nil
 		case over:
 			return nil, ErrMissing
@@ -210,6 +223,18 @@ func (w *change) came(ctx context.Context, id string, answer *Answer) (*object, 
 			return nil, err
 		}
 	}
+}
+
+// look reads what the change has made, or takes what it was told of that after the last write, once.
+func (w *change) look(ctx context.Context, id string) (*object, error) {
+	d, k, told := w.d, w.k, w.now
+	if w.now = nil; told == nil {
+		return d.objectBut(ctx, k, id, w.but)
+	}
+	if err := d.complete(ctx, k, id, told, w.but); err != nil {
+		return nil, err
+	}
+	return d.spec(ctx, k, fetched{id: id, o: told}, w.but)
 }
 
 // said is the object as the answer to an update shows it; nil where it does not.
