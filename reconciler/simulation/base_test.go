@@ -346,6 +346,7 @@ func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
 
 // agreedIsBase is rule 1: what both sides say is base after a pass that read everything.
 func (c *checker) agreedIsBase(report reconciler.Report) {
+	c.held = len(report.Held)
 	s := c.now()
 	if len(report.Unknown) > 0 || report.Halt != nil || s.journal.Phase != "" || after(c.foreign, report.Started) {
 		return

@@ -33,6 +33,7 @@ type checker struct {
 	foreign []time.Time
 	// unknowing is when a version that does not know field c last wrote down that it had read the platform.
 	unknowing time.Time
+	held      int // objects that the last pass held back
 	state     stateAt
 }
 

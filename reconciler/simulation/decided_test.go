@@ -97,7 +97,7 @@ func (c *checker) typed(k resource.Key, f string) (who string, at time.Time, gon
 // mainMoved reports whether main said something else of the field in between; of a field that
 // Git never named, whether it said something else of the object.
 func (c *checker) mainMoved(k resource.Key, f string, since time.Time) bool {
-	ids := []gitstore.ID{c.w.mainAt(since)}
+	ids := []gitstore.ID{c.w.mainAt(since.Add(-1))} // of two things at one moment nobody knows which came first
 	for _, m := range c.w.mains {
 		if !m.since.Before(since) {
 			ids = append(ids, m.id)

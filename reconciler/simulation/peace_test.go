@@ -312,6 +312,9 @@ func (e *env) unsettled() string {
 			return fmt.Sprintf("Git says c = %v of %s and the platform %v", s["c"], k, live.spec[k]["c"])
 		}
 	}
+	if e.p.Windows && e.check.held > 0 {
+		return "something waits for a window"
+	}
 	if e.check.now().journal.Phase != "" {
 		return "a deployment is still open"
 	}
