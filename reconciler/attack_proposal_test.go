@@ -288,3 +288,36 @@ func TestClosedByUsThenReopenedAndClosedByAPerson(t *testing.T) {
 	require.Empty(t, l.pulls(), "closed by a person is silenced")
 	l.quiet()
 }
+
+// busy is a platform on which somebody does something right before each reading of single objects.
+type busy struct {
+	reconciler.Platform
+	before func()
+}
+
+func (b *busy) Read(ctx context.Context, keys []resource.Key) (*resource.Snapshot, error) {
+	b.before()
+	return b.Platform.Read(ctx, keys)
+}
+
+// What a deployment wrote over is not proposed on while nobody knows what is there by now, whatever else it recorded; and the pull
+// request says why it is closed.
+func TestWrittenOverTogetherWithOthers(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1 b=1", "R: a=1")
+	b := &busy{l.env.Platform, func() {}}
+	l.env.Platform = b
+	l.restart()
+	l.hand("Q", "a=9 b=1")
+	l.pass()
+	first := l.drift()
+	l.commit(map[string]string{"Q": "a=1 b=2", "R": "a=2"})
+	b.before = func() { l.hand("Q", "a=5 b=5") }
+	l.pass()
+	require.Empty(t, l.pulls(), "it would take back what Git says of b")
+	require.Contains(t, l.said(first.Number)["closed"], "Closed: what this proposes was deployed over.")
+	b.before = func() {}
+	l.pass()
+	require.Contains(t, l.drift().Body, "v5")
+	l.quiet()
+}

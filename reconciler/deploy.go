@@ -103,6 +103,7 @@ func (p *pass) lasting(ctx context.Context, err error, patience time.Duration) b
 func (p *pass) carryOut(ctx context.Context, w work) error {
 	changes := w.changes
 	foreign := map[int]bool{} // steps that met somebody else's change
+	p.activated = false
 	for i, c := range changes {
 		if err := p.effect(ctx); err != nil {
 			return err
@@ -321,9 +322,10 @@ func hashAt(r *resource.Resource, k resource.Key) resource.Hash {
 
 // liveUpdate commits to the live branch what is not there yet, as made by driftback.
 func (p *pass) liveUpdate(message string) ([]gitstore.Update, treeAt, error) {
-	e, err := p.live.tree.Write(p.unrecorded())
+	changed := p.unrecorded()
+	e, err := p.live.tree.Write(changed)
 	for _, bad := range keyErrors(err) {
-		p.unknown(bad.Key, bad.Err.Error())
+		p.unrecordable(bad.Key, changed[bad.Key], bad.Err)
 		err = nil
 	}
 	if err != nil {

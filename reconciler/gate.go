@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/driftback/driftback/reconciler/plan"
 	"github.com/driftback/driftback/vendors/resource"
@@ -55,7 +56,7 @@ func (p *pass) checksActivation() bool {
 // gate holds back what must not be deployed, says why, and orders the rest. The report's plan
 // is all that Git wants, held or not.
 func (p *pass) gate(d Decision) (gated, error) {
-	p.report.Held, p.report.Overrides, p.report.Fights = nil, nil, 0
+	p.report.Held, p.report.Overrides, p.report.Fights, p.letPass = nil, nil, 0, nil
 	var free, protected, all []Item
 	for _, it := range d.Items {
 		if it.Verdict != Deploy && it.Verdict != Merge {
@@ -125,7 +126,21 @@ func (p *pass) gateProtected(g gated, free, protected []Item) (gated, error) {
 // overridden reports whether somebody said that the plan may pass.
 func (p *pass) overridden(id string) bool {
 	o := p.st.decisions.Override
-	return o != nil && o.Plan == id && !p.start.Before(o.After)
+	if o == nil || !slices.Contains(strings.Split(o.Plan, idAnd), id) || p.start.Before(o.After) {
+		return false
+	}
+	if !slices.Contains(p.letPass, id) {
+		p.letPass = append(p.letPass, id)
+	}
+	return true
+}
+
+// idAnd joins the names of all that an override lets pass.
+const idAnd = "+"
+
+// asWell is the name by which to let something pass besides what is let pass already: there is one override at a time.
+func (p *pass) asWell(id string) string {
+	return strings.Join(append(slices.Clone(p.letPass), id), idAnd)
 }
 
 // unheld is a hold that is not told.

@@ -160,20 +160,20 @@ func missingKeys(known, snap *resource.Snapshot) []resource.Key {
 func (p *pass) withhold(snap *resource.Snapshot) (resource.Overlay, error) {
 	recorded, base, want := p.live.snapshot(), p.base.snapshot(), p.want.snapshot()
 	out := resource.Overlay{}
-	p.withheld = map[resource.Key]string{}
+	p.withheld, p.unkept = map[resource.Key]string{}, resource.Overlay{}
 	for k, h := range differing(recorded, recorded, snap) {
 		if h.live.IsZero() || h.live == base.Hash(k) || h.live == want.Hash(k) {
 			continue
 		}
-		spec, err := snap.Spec(k)
+		r, err := snap.Resource(k)
 		if err != nil {
 			return nil, fmt.Errorf("observe %s: %w", k, err)
 		}
-		found := p.credentials(k, spec)
+		found := p.credentials(k, r.Spec)
 		if len(found) == 0 {
 			continue
 		}
-		out[k] = nil
+		out[k], p.unkept[k] = nil, r
 		p.withheld[k] = fmt.Sprintf("looks like a credential (%s at %s): it is kept out of Git until the operator lists it under secrets: or allow:", found[0].Rule, found[0].Path)
 	}
 	return out, nil

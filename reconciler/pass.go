@@ -41,6 +41,8 @@ type pass struct {
 
 	seen       *resource.Snapshot // what was observed, without what is withheld or unsettled
 	withheld   map[resource.Key]string
+	unkept     resource.Overlay                    // what was observed and Git does not get: it is not in seen
+	letPass    []string                            // what somebody's override lets pass of this plan
 	running    resource.Overlay                    // what runs otherwise than it is stored, as of before this pass's deployment; nil is what does not run
 	activated  bool                                // what is stored was made to run in this pass
 	asWas      map[resource.Key]*resource.Resource // what is proposed of objects of which only ignored fields changed since

@@ -92,11 +92,11 @@ func (p *pass) lastKnown() []Item {
 			continue
 		}
 		for k, h := range pr.Keys {
-			if base.Hash(k) == h || p.overtaken(k, h) {
-				continue // Git decided about it
-			}
 			if p.sees(k) || p.live.snapshot().Hash(k) != h || p.want.snapshot().Hash(k) == h || p.silent(k, h) || p.rules.Ignored(k) {
 				continue
+			}
+			if base.Hash(k) == h || p.overtaken(k, h) {
+				continue // Git decided about it
 			}
 			out = append(out, Item{Key: k, Verdict: Record, Live: h})
 		}
@@ -104,15 +104,23 @@ func (p *pass) lastKnown() []Item {
 	return out
 }
 
-// overtaken reports whether a value that live had is older than what was written in its place: whatever somebody made of that
-// since, it is not this.
+// overtaken reports whether the value that the live branch has is older than what was written in its place: whatever somebody made
+// of that since, it is not this.
 func (p *pass) overtaken(k resource.Key, h resource.Hash) bool {
-	if _, born := p.st.seen.Born[k]; !born {
+	born, is := p.st.seen.Born[k]
+	if !is {
 		return false
 	}
-	history := liveHistory{p: p, born: p.st.seen.Born}
-	values, err := history.since(k, p.baseNow().Hash(k))
-	return err == nil && !values[h]
+	history := liveHistory{p: p}
+	for i := 0; ; i++ {
+		s, ok, err := history.at(i)
+		switch {
+		case err != nil || !ok || s.seen.Hash(k) != h:
+			return false
+		case s.commit.ID == born:
+			return true // also where other objects were recorded since
+		}
+	}
 }
 
 // sees reports whether this reading says anything about the object.

@@ -257,7 +257,7 @@ func (p *pass) withdraw(ctx context.Context, shares []share) error {
 
 // whyWithdrawn says why a proposal is over, while others are left.
 func (p *pass) whyWithdrawn(pr proposal, left []proposal) string {
-	silent, reverted := false, false
+	silent, reverted, over := false, false, false
 	for _, k := range sortedResourceKeys(pr.Keys) {
 		for _, other := range left {
 			n := cmp.Or(other.Number, p.numbers[other.Head])
@@ -267,8 +267,11 @@ func (p *pass) whyWithdrawn(pr proposal, left []proposal) string {
 		}
 		_, back := p.st.decisions.Reverted[k]
 		silent, reverted = silent || p.silent(k, pr.Keys[k]), reverted || back
+		over = over || !p.sees(k) && p.overtaken(k, pr.Keys[k])
 	}
 	switch {
+	case over:
+		return fmt.Sprintf("Closed: what this proposes was deployed over. What `%s` has by now was not read yet, and is proposed anew where it is not what Git says.", p.Name)
 	case silent:
 		return fmt.Sprintf("Closed: somebody said to leave `%s` as it is here, so there is nothing left to decide.", p.Name)
 	case reverted:

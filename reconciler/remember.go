@@ -38,7 +38,7 @@ func (p *pass) remember(ctx context.Context) error {
 		}
 		e, err := at.tree.Write(g.overlay)
 		for _, bad := range keyErrors(err) {
-			p.unknown(bad.Key, bad.Err.Error())
+			p.unrecordable(bad.Key, g.overlay[bad.Key], bad.Err)
 			err = nil
 		}
 		if err != nil {
@@ -100,7 +100,7 @@ func (p *pass) unrecorded() resource.Overlay {
 				_, _, err = files.Encode(p.kindOf(k.Kind), *r)
 			}
 			if err != nil {
-				p.unknown(k, err.Error())
+				p.unrecordable(k, r, err)
 				continue
 			}
 			out[k] = r
@@ -118,6 +118,14 @@ func (e *environment) kindOf(k resource.Kind) resource.KindInfo {
 		}
 	}
 	return resource.KindInfo{Kind: k}
+}
+
+// unrecordable takes an object out of what was observed that Git cannot hold.
+func (p *pass) unrecordable(k resource.Key, r *resource.Resource, err error) {
+	if r != nil {
+		p.unkept[k] = r
+	}
+	p.unknown(k, err.Error())
 }
 
 // unknown takes an object out of what was observed.

@@ -2,6 +2,9 @@ package reconciler
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -32,7 +35,7 @@ func (p *pass) gateRunning(ctx context.Context, g gated) (gated, error) {
 	}
 	runs, err := runner.Running(ctx, vendors.Request{Known: p.seen})
 	if runs == nil {
-		p.holdPlan(g.plan, fmt.Sprintf("what runs could not be read: %v", err))
+		p.holdPlan(g.plan, fmt.Sprintf("what runs could not be read: %s", p.r.c.Redact(fmt.Sprint(err))))
 		return gated{}, nil
 	}
 	if err != nil {
@@ -45,12 +48,25 @@ func (p *pass) gateRunning(ctx context.Context, g gated) (gated, error) {
 		p.holdPlan(g.plan, why)
 		return gated{}, nil
 	}
-	if others := p.notActivated(g.plan, runs); len(others) > 0 && !p.overridden(planID(g.plan)) {
-		p.report.Overrides = append(p.report.Overrides, planID(g.plan))
-		p.holdPlan(g.plan, p.othersStored(others, planID(g.plan)))
+	others := p.notActivated(g.plan, runs)
+	if id := othersID(g.plan, others); len(others) > 0 && !p.overridden(id) {
+		id = p.asWell(id)
+		p.report.Overrides = append(p.report.Overrides, id)
+		p.holdPlan(g.plan, p.othersStored(others, id))
 		return gated{}, nil
 	}
 	return g, nil
+}
+
+// othersID names a plan together with what else its activation would make run: who let the plan pass before somebody stored that
+// did not speak of it.
+func othersID(pl plan.Plan, others resource.Overlay) string {
+	h := sha256.New()
+	fmt.Fprintln(h, planID(pl))
+	for _, k := range sortedResourceKeys(others) {
+		fmt.Fprintf(h, "%q %s\n", k.String(), hashAt(others[k], k))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 func (p *pass) holdPlan(pl plan.Plan, why string) {
@@ -91,12 +107,12 @@ func (p *pass) takeRunning(runs *resource.Snapshot) error {
 	return nil
 }
 
-// lastStored is what was observed, and of what this reading could not see what was recorded last.
+// lastStored is what was observed, also where Git does not get it, and of what this reading could not see what was recorded last.
 func (p *pass) lastStored() *resource.Snapshot {
-	over := resource.Overlay{}
+	over := maps.Clone(p.unkept)
 	recorded := p.live.snapshot()
 	for k, h := range differing(p.seen, p.seen, recorded) {
-		if h.live.IsZero() || p.sees(k) {
+		if _, read := over[k]; read || h.live.IsZero() || p.sees(k) {
 			continue
 		}
 		if r, err := recorded.Resource(k); err == nil {
@@ -115,6 +131,9 @@ func (p *pass) wouldLose() string {
 		}
 		if _, _, err := files.Encode(p.kindOf(k.Kind), *r); err != nil {
 			return fmt.Sprintf("%s runs otherwise than it is stored, and what runs cannot be kept in Git before it is replaced: %v", k, err)
+		}
+		if h := r.Spec.Hash(); h == p.base.snapshot().Hash(k) || h == p.want.snapshot().Hash(k) || h == p.live.snapshot().Hash(k) {
+			continue // Git has it already
 		}
 		if found := p.credentials(k, r.Spec); len(found) > 0 {
 			return fmt.Sprintf("%s runs otherwise than it is stored, and what runs looks like a credential (%s), so that it is not kept in Git before it is replaced: activate what is stored by hand", k, found[0])
@@ -161,6 +180,49 @@ func (p *pass) othersStored(others resource.Overlay, id string) string {
 	}
 	fmt.Fprintf(&b, ": activate it, take it back, or merge it. `driftback resume %s --plan %s` lets exactly this plan pass", p.Name, id)
 	return b.String()
+}
+
+// keepRunning does for a deployment that was cut off what gateRunning does before one begins: what was put into memory meanwhile
+// is kept, too. What others stored meanwhile is activated with it: half a deployment is no state to wait in.
+func (p *pass) keepRunning(ctx context.Context) error {
+	runner, ok := p.Platform.Runner()
+	if !ok {
+		return nil
+	}
+	j := p.st.journal
+	runs, err := runner.Running(ctx, vendors.Request{Known: p.seen})
+	switch {
+	case runs == nil && !p.lasting(ctx, err, patience):
+		return fmt.Errorf("what runs could not be read before it is replaced: %w", err)
+	case err != nil:
+		p.trouble = append(p.trouble, Trouble{Reason: err.Error()})
+	}
+	if runs == nil {
+		return nil // what was done in part is finished all the same
+	}
+	if err := p.takeRunning(runs); err != nil {
+		return err
+	}
+	for _, s := range j.Steps { // what ran before it began is known
+		if r := p.running[s.Before]; r != nil && r.Spec.Hash() == s.From {
+			delete(p.running, s.Before)
+		}
+		if r := p.running[s.After]; r != nil && r.Spec.Hash() == s.To {
+			delete(p.running, s.After)
+		}
+	}
+	if why := p.wouldLose(); why != "" {
+		return errors.Join(fmt.Errorf("deployment %s waits: %s", j.ID, why), p.flush(ctx))
+	}
+	ups, live, err := p.runningUpdate()
+	if err != nil || len(ups) == 0 {
+		return err
+	}
+	if err := p.push(ctx, "deployment "+j.ID+" goes on", nil, ups...); err != nil {
+		return err
+	}
+	p.live = live
+	return nil
 }
 
 // runningUpdate commits to the live branch what runs otherwise than it is stored, before that is replaced.

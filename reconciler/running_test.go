@@ -9,6 +9,7 @@ import (
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/reconciler/plan"
 	"github.com/driftback/driftback/vendors/mem"
 	"github.com/driftback/driftback/vendors/resource"
 )
@@ -150,4 +151,152 @@ func TestWhatRunsAndLooksLikeACredentialHoldsTheActivation(t *testing.T) {
 	require.NoError(t, l.platform.Activate())
 	l.pass()
 	l.live("Q", "a=2")
+}
+
+// looksSecret is a value that is kept out of Git.
+var looksSecret = resource.Spec{"a": "v1", "password": "Xq7v9Kp2mN4wR8tY6uZ1"}
+
+// What Git does not get is compared with what runs all the same: it does not hold what others deploy while it runs as it is stored, and
+// does when it would only now begin to run.
+func TestWhatIsWithheldRunsAsItIsStored(t *testing.T) {
+	t.Parallel()
+	huge := resource.Spec{"a": strings.Repeat("x", 2<<20)} // more than a file may have
+	for name, stored := range map[string]resource.Spec{"looks like a credential": looksSecret, "too large": huge} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := runningLoop(t, mem.Options{})
+			require.NoError(t, l.platform.Put(key("R"), stored, "bob"))
+			l.commit(map[string]string{"Q": "a=2"})
+			l.pass()
+			l.live("Q", "a=1")
+			require.Contains(t, l.last.Held[0].Reason, "its activation would also make run what bob stored of queue/R and did not activate")
+			require.NoError(t, l.platform.Activate())
+			l.pass()
+			require.Empty(t, l.last.Held)
+			l.live("Q", "a=2")
+		})
+	}
+}
+
+// What runs and looks like a credential is not lost where Git has had it for long.
+func TestWhatRunsAndGitHasAlreadyHoldsNothing(t *testing.T) {
+	t.Parallel()
+	l := runningLoop(t, mem.Options{})
+	require.NoError(t, l.platform.Put(key("R"), looksSecret, "bob"))
+	require.NoError(t, l.platform.Activate())
+	l.edit(mainRef, gitstore.Edit{path("R"): []byte(yaml(looksSecret))})
+	l.pass()
+	l.hand("R", "a=1")
+	l.commit(map[string]string{"Q": "a=2"})
+	l.pass()
+	require.Contains(t, l.last.Held[0].Reason, "bob stored of queue/R", "not that it would be lost")
+	l.mergePull(l.drift().Number)
+	l.pass()
+	l.live("Q", "a=2")
+	require.Equal(t, spec("a=1"), l.platform.Running()[key("R")])
+}
+
+// What lets a plan pass says nothing of what others store later, or of what it did not speak of.
+func TestOverrideOfAPlanDoesNotActivateWhatOthersStored(t *testing.T) {
+	t.Parallel()
+	l := runningLoop(t, mem.Options{})
+	l.env.Guard = plan.Limits{Deletes: 1}
+	l.restart()
+	override := func() {
+		require.Len(t, l.last.Overrides, 1)
+		require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoOverride, Detail: l.last.Overrides[0], By: "ann", At: l.now}))
+	}
+	held := func(gate reconciler.Gate) {
+		require.Equal(t, map[reconciler.Gate]int{gate: 2}, l.last.HeldBy())
+		l.live("Q", "a=1")
+	}
+	l.commit(map[string]string{"Q": "", "S": ""})
+	l.pass()
+	held(reconciler.GateGuard)
+	override()
+	l.hand("R", "a=7")
+	l.pass()
+	held(reconciler.GateRunning)
+	override()
+	l.hand("R", "a=8")
+	l.pass()
+	held(reconciler.GateRunning)
+	l.quiet()
+	override()
+	l.pass()
+	l.live("Q", "")
+	l.live("S", "")
+	require.Equal(t, spec("a=8"), l.platform.Running()[key("R")])
+}
+
+// What is protected and what others stored are let pass one after the other.
+func TestOverrideOfWhatIsProtectedAndOfWhatOthersStored(t *testing.T) {
+	t.Parallel()
+	l := runningLoop(t, mem.Options{})
+	l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("protect: [queue/S]\n")})
+	l.hand("R", "a=7")
+	l.commit(map[string]string{"Q": "a=2", "S": "a=2"})
+	for range 2 {
+		l.pass()
+		l.live("S", "a=1")
+		require.NoError(t, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoOverride, Detail: l.last.Overrides[0], By: "ann", At: l.now}))
+	}
+	l.pass()
+	l.live("Q", "a=2")
+	l.live("S", "a=2")
+}
+
+// What somebody puts into memory while a deployment is cut off is kept before the next process activates, or waits for a person.
+func TestWhatRanIsKeptByWhoFinishesADeployment(t *testing.T) {
+	t.Parallel()
+	l := runningLoop(t, mem.Options{})
+	l.env.Platform = &deadly{Platform: l.env.Platform}
+	l.restart()
+	l.commit(map[string]string{"Q": "a=2"})
+	require.Panics(t, func() { l.pass() })
+	l.platform.Poke(key("R"), looksSecret)
+	l.hand("S", "a=4")
+	l.restart()
+	_, err := l.r.Once(ctx, "prod")
+	require.ErrorContains(t, err, "waits: queue/R runs otherwise than it is stored, and what runs looks like a credential")
+	refs := l.refs()
+	f, _, err := l.git.File(refs[liveRef], "queue/S.yaml")
+	require.NoError(t, err)
+	seen, err := l.git.Blob(f.ID, 0)
+	require.NoError(t, err)
+	require.Equal(t, yaml(spec("a=4")), string(seen))
+	_, err = l.r.Once(ctx, "prod")
+	require.Error(t, err)
+	require.Equal(t, refs, l.refs(), "while it waits, what was seen is in Git, and nothing more is written")
+	require.Equal(t, looksSecret, l.platform.Running()[key("R")])
+	l.platform.Poke(key("R"), spec("a=9"))
+	l.pass()
+	kept, now := l.ran("R")
+	require.Equal(t, []string{yaml(spec("a=9"))}, kept[:1])
+	require.Empty(t, now)
+	none, _ := l.ran("Q")
+	require.Empty(t, none, "what ran before the deployment began is in Git already")
+	require.Equal(t, l.platform.State(), l.platform.Running())
+	l.live("Q", "a=2")
+	l.quiet()
+}
+
+// Before anything was ever recorded, there is nothing in the way of keeping what runs.
+func TestWhatRanIsKeptWithoutALiveBranch(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{Activation: true})
+	l.pass()
+	require.True(t, l.refs()[liveRef].IsZero())
+	l.commit(map[string]string{"Q": "a=2"})
+	l.platform.Poke(key("Z"), spec("a=5"))
+	refs := l.refs()
+	_, err := l.r.Look(ctx, "prod")
+	require.NoError(t, err)
+	require.Equal(t, refs, l.refs())
+	l.pass()
+	l.live("Q", "a=2")
+	kept, now := l.ran("Z")
+	require.Equal(t, []string{yaml(spec("a=5"))}, kept[:1])
+	require.Empty(t, now)
+	l.quiet()
 }
