@@ -10,6 +10,7 @@ import (
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/reconciler/files"
+	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -81,6 +82,7 @@ func (p *pass) resume(ctx context.Context) error {
 			w.want[k] = r
 		}
 	}
+	p.doubt(w)
 	if err := p.keepRunning(ctx); err != nil {
 		return err
 	}
@@ -88,6 +90,30 @@ func (p *pass) resume(ctx context.Context) error {
 		return p.undo(ctx, w)
 	}
 	return p.carryOut(ctx, w)
+}
+
+// doubt tells the platform which creations of a deployment another process may have sent, before it ended: listings need not show yet
+// what they made, and nobody here knows of them.
+func (p *pass) doubt(w work) {
+	d, can := p.Platform.(vendors.Doubter)
+	j := p.st.journal
+	if !can || j.Owner == p.r.c.Owner {
+		return
+	}
+	until := p.r.c.Clock.Now() // where the claim was given up
+	if j.Owner != "" {
+		until = j.Deadline.Add(-p.r.c.RequestTimeout) // later than that nothing was begun
+	}
+	var made []resource.Key
+	for _, c := range w.changes {
+		switch {
+		case j.Phase != phaseUndo && c.Before == nil:
+			made = append(made, c.After.Key)
+		case j.Phase == phaseUndo && c.After == nil:
+			made = append(made, c.Before.Key)
+		}
+	}
+	d.Doubt(made, until)
 }
 
 // abandon ends an open deployment where it stands, in an environment that must not be written to any

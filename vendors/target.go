@@ -155,6 +155,13 @@ func (t *Target) Watcher() (Watcher, bool) { w, ok := t.d.(Watcher); return w, o
 // Settler returns the driver's Settler, if it is one.
 func (t *Target) Settler() (Settler, bool) { s, ok := t.d.(Settler); return s, ok }
 
+// Doubt tells the driver of creations that may have been sent, if it wants to know.
+func (t *Target) Doubt(keys []resource.Key, until time.Time) {
+	if d, ok := t.d.(Doubter); ok {
+		d.Doubt(keys, until)
+	}
+}
+
 // Narrower returns the driver's Narrower, if it is one.
 func (t *Target) Narrower() (Narrower, bool) { n, ok := t.d.(Narrower); return n, ok }
 

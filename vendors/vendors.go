@@ -124,6 +124,12 @@ type Settler interface {
 	Settling() time.Duration
 }
 
+// A Doubter remembers creations of which nobody heard the answer, and looks for what they made before it makes it again. Optional.
+type Doubter interface {
+	// Doubt says that another process may have sent creations of the keys until a moment, and that nobody knows whether they arrived.
+	Doubt(keys []resource.Key, until time.Time)
+}
+
 // A Narrower can leave kinds alone: they are looked up by name where something refers to them, and no more of them is read. A driver
 // that cannot is asked for the others by Request.Kinds. Optional.
 type Narrower interface {

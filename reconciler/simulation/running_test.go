@@ -53,6 +53,12 @@ func (w *world) activate(e *env) bool {
 	return err == nil
 }
 
+// poked is a value that somebody put into memory.
+type poked struct {
+	at   time.Time
+	text string
+}
+
 // poke changes what runs in memory alone.
 func (w *world) poke(e *env) bool {
 	if !e.tellsRunning() {
@@ -66,7 +72,7 @@ func (w *world) poke(e *env) bool {
 	s["a"] = w.fresh()
 	w.logf("%s: bob changes %s in memory: %s", e.name, k, resource.Text(s))
 	e.platform.Poke(k, s)
-	e.poked[k] = w.now
+	e.poked[k] = poked{w.now, textOf(s)}
 	return true
 }
 
@@ -95,7 +101,7 @@ func (c *checker) othersStored(old, now stateAt) {
 		if after == want.spec[k].Hash() || after == runs[k].Hash() {
 			continue
 		}
-		if !c.e.poked[k].Before(now.journal.Started) {
+		if !c.e.poked[k].at.Before(now.journal.Started) {
 			continue // changed in memory since
 		}
 		if who, at := c.last(k); who != "driftback" && at.Before(now.journal.Started) && !c.since[k].After(now.journal.Started) {
@@ -124,11 +130,11 @@ func (c *checker) replaced(before map[resource.Key]resource.Spec) {
 		if now, _ := c.e.platform.Get(k); textOf(now) == text {
 			continue
 		}
-		if c.e.poked[k].IsZero() || !c.e.poked[k].Before(j.Started) || live.text[k] == "" || ran["password"] != nil || ran["c"] != nil && !c.e.switched.IsZero() {
-			continue // it was never changed in memory, or after it was decided; or no daemon looks at the object
+		if put := c.e.poked[k]; put.text != text || !put.at.Before(j.Started) || live.text[k] == "" || ran["password"] != nil || ran["c"] != nil && !c.e.switched.IsZero() {
+			continue // it is not what was put into memory, or that was after it was decided; or no daemon looks at the object
 		}
 		if kept.text[k] != text && !c.inLive[k][text] && !c.inGit(k, text) {
-			c.w.fail("1 nothing seen is lost", "%s = %s, put into memory at %s, no longer runs and is not in Git", k, text, c.e.poked[k].Format("15:04:05"))
+			c.w.fail("1 nothing seen is lost", "%s = %s, put into memory at %s, no longer runs and is not in Git", k, text, c.e.poked[k].at.Format("15:04:05"))
 		}
 	}
 	c.w.note("activations")

@@ -70,7 +70,7 @@ type env struct {
 	aged     time.Time                  // when the daemons last were brought to an older version
 	learnt   time.Time                  // when the daemons last were brought to the newest version
 	old      bool                       // the daemons are of a version that does not know field c
-	poked    map[resource.Key]time.Time // when somebody last changed it in memory alone
+	poked    map[resource.Key]poked     // what somebody last changed it to in memory alone
 	twinned  map[resource.Key]time.Time // when somebody last made a second object of the name
 	retried  int                        // how often people asked in peace for what failed to be tried again
 }
@@ -184,7 +184,7 @@ func (w *world) serve(s *gitstore.Store, user string) *local.Forge {
 
 func (w *world) newEnv(name string) *env {
 	t := w.t
-	e := &env{w: w, name: name, twinned: map[resource.Key]time.Time{}, poked: map[resource.Key]time.Time{}}
+	e := &env{w: w, name: name, twinned: map[resource.Key]time.Time{}, poked: map[resource.Key]poked{}}
 	e.p = envParameters{
 		Mode:     []reconciler.Mode{reconciler.Sync, reconciler.Sync, reconciler.Sync, reconciler.Sync, reconciler.Enforce, reconciler.Observe}[t.pick(6)],
 		Versions: t.pick(2) == 0, IDs: t.pick(2) == 0, Activation: t.pick(3) == 2, Shared: t.pick(6) == 5,

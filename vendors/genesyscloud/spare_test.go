@@ -102,7 +102,7 @@ func TestWhatWasReadAloneIsComparedByTheVersion(t *testing.T) {
 	pass(time.Minute)
 	for _, text := range []string{"one", "two"} {
 		edit(t, org, "Ann Lee", key("skillgroup/Experts"), text)
-		require.Equal(t, 1, pass(2*time.Minute)["read"])
+		require.Equal(t, 1, pass(2 * time.Minute)["read"])
 		spec, err := known.Spec(key("skillgroup/Experts"))
 		require.NoError(t, err)
 		require.Equal(t, text, spec["description"])

@@ -31,7 +31,8 @@ const (
 )
 
 // watched are the kinds of which each object gets a topic, as long as there are any: those first whose change people feel first. The
-// topics are those of the platform's audit; flows and prompts have their own besides. Singletons and rows of tables have none.
+// topics are those of the platform's audit; flows and prompts have their own besides. What there is one of has the organisation's id, as on
+// record. Rows of tables have none.
 var watched = []struct {
 	kind   resource.Kind
 	entity string
@@ -44,7 +45,8 @@ var watched = []struct {
 	{dataaction, "Action", ""}, {integration, "Integration", ""}, {webconfiguration, "WebDeploymentConfiguration", ""}, {webdeployment, "WebDeployment", ""},
 	{responselibrary, "ResponseLibrary", ""}, {response, "Response", ""}, {dnclist, "DNCList", ""}, {callabletimeset, "CallableTimeSet", ""},
 	{attemptlimit, "AttemptLimits", ""}, {flowoutcome, "FlowOutcome", ""}, {flowmilestone, "FlowMilestone", ""}, {language, "Language", ""},
-	{location, "Location", ""}, {team, "Team", ""}, {evaluationform, "EvaluationForm", ""}, {user, "User", ""},
+	{location, "Location", ""}, {team, "Team", ""}, {evaluationform, "EvaluationForm", ""}, {routingsettings, "RoutingSettings", ""},
+	{utilization, "Utilization", ""}, {user, "User", ""},
 }
 
 // seen is what the last reading listed, for subscribing. It holds keys and ids and no bodies.
@@ -63,14 +65,22 @@ func (s *seen) note(snap *resource.Snapshot) {
 		return
 	}
 	ids := map[resource.Kind]map[string]resource.Key{}
+	_, org, _ := strings.Cut(snap.Tenant(), ":")
 	for e := range snap.Entries() {
-		if e.Origin == nil || e.Origin.ID == "" {
+		id := ""
+		if e.Origin != nil {
+			id = e.Origin.ID
+		}
+		if slices.ContainsFunc(audits, func(a audited) bool { return a.kind == e.Key.Kind && a.single }) {
+			id = org
+		}
+		if id == "" {
 			continue
 		}
 		if ids[e.Key.Kind] == nil {
 			ids[e.Key.Kind] = map[string]resource.Key{}
 		}
-		ids[e.Key.Kind][e.Origin.ID] = e.Key
+		ids[e.Key.Kind][id] = e.Key
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

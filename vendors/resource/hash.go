@@ -124,7 +124,7 @@ func (h *hasher) value(v any) {
 }
 
 func (h *hasher) size(tag byte, n int) {
-	h.buf = binary.AppendUvarint(append(h.buf, tag), uint64(n))
+	h.buf = binary.AppendUvarint(append(h.buf, tag), uint64(n)) // #nosec G115 -- a length
 	h.flush()
 }
 

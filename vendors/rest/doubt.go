@@ -36,6 +36,17 @@ func (d *Driver) doubts(key resource.Key, id string) {
 	d.doubtful[key] = doubt{d.o.Clock.Now(), id}
 }
 
+// Doubt implements vendors.Doubter. What this process knows itself counts for more.
+func (d *Driver) Doubt(keys []resource.Key, until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, key := range keys {
+		if _, known := d.doubtful[key]; !known && len(d.doubtful) < maxDoubts {
+			d.doubtful[key] = doubt{sent: until}
+		}
+	}
+}
+
 // sure notes that it is known what is there.
 func (d *Driver) sure(key resource.Key) {
 	d.mu.Lock()

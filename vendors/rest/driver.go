@@ -43,6 +43,8 @@ type Driver struct {
 var (
 	_ vendors.Driver = (*Driver)(nil)
 	_ IDs            = (*Driver)(nil)
+
+	_ vendors.Doubter = (*Driver)(nil)
 )
 
 // New opens a driver. Nothing is sent yet.
