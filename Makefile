@@ -3,10 +3,15 @@
 GO ?= go
 # Part of every build that is handed out.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-# Histories of the simulation, and time of each fuzz target.
+# Histories of the simulation, and the first seed. CI takes other ones with each commit: they begin at its time, so that a run can be repeated.
+ifeq ($(CI),true)
+N ?= 10000
+FROM ?= $(shell git log -1 --format=%ct)0000
+else
 N ?= 2000
-# The first seed.
 FROM ?= 1
+endif
+# Time of each fuzz target.
 FUZZTIME ?= 3s
 BENCH ?= .
 # Pinned here and not in go.mod, so that a linter's dependencies are not the program's.
@@ -83,7 +88,7 @@ chaos: ## the real daemon killed 100 times, a faulty network, a clock that jumps
 	$(GO) test -count=1 -timeout 60m -run '^TestChaos' -v ./cmd/driftback -kills=100 -episodes=40 -pair=5m -jumps=12
 
 simulate: ## N random histories of people, faults and daemons, from seed FROM, and a fifth as many of the loop alone; a failing seed is printed and reproduces
-	$(GO) test -count=1 -timeout 60m -v -run "TestHistories|TestTapes" ./reconciler/simulation/loop -histories=$$(($(N) / 5))
+	$(GO) test -count=1 -timeout 60m -v -run "TestHistories|TestTapes" ./reconciler/simulation/loop -histories=$$(($(N) / 5)) -from=$(FROM)
 	$(GO) test -count=1 -timeout 180m -v -run "TestHistories|TestTapes|TestDeterminism" ./reconciler/simulation -histories=$(N) -from=$(FROM) -equal=500
 	@mkdir -p bin && echo "simulation: $(N) histories from seed $(FROM), and a fifth as many of the loop alone; 500 seeds told twice; every tape" >>bin/ran
 
