@@ -366,7 +366,7 @@ func (p *pass) resultOf(t told, d Decision) (report.Result, bool) {
 	for _, h := range p.report.Held {
 		held[h.Key] = h
 	}
-	replaced, ready := 0, true
+	replaced, ready, waits := 0, true, map[resource.Key]bool{}
 	want := p.want.snapshot()
 	for _, k := range sortedResourceKeys(t.Keys) {
 		it, differs := items[k]
@@ -382,14 +382,13 @@ func (p *pass) resultOf(t told, d Decision) (report.Result, bool) {
 			r.Names = append(r.Names, k)
 		case held[k].Reason != "":
 			why[held[k].Reason]++
+			waits[k] = true
 			r.Names = append(r.Names, k)
-			if held[k].Gate == GateGuard || held[k].Gate == GateProtected || held[k].Gate == GateWindow || held[k].Gate == GateRunning {
-				r.Plan = p.lastOverride()
-			}
 		case it.Verdict == Deploy, it.Verdict == Merge:
 			ready = false
 		}
 	}
+	r.Plan = p.report.override(waits)
 	if r.Failed != "" {
 		r.Revert = p.revertOf(r.Deployment)
 		return r, true
@@ -413,14 +412,6 @@ func (p *pass) failedHold(k resource.Key, want resource.Hash) (Hold, bool) {
 		}
 	}
 	return Hold{}, false
-}
-
-// lastOverride is the plan that waits for somebody to let it pass.
-func (p *pass) lastOverride() string {
-	if n := len(p.report.Overrides); n > 0 {
-		return p.report.Overrides[0]
-	}
-	return ""
 }
 
 // revertOf is the number of the open pull request that takes back what failed in a deployment; zero where there is none.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/reconciler/plan"
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/mem"
 	"github.com/driftback/driftback/vendors/resource"
@@ -238,4 +239,43 @@ func TestObserveNeverWrites(t *testing.T) {
 	l.pass()
 	require.Equal(t, w, l.platform.Counts().Writes)
 	l.quiet()
+}
+
+// Letting something pass in a comment is about what that pull request waits for, not about what waits besides: neither once it is
+// merged nor before.
+func TestApplyIsAboutItsPullRequest(t *testing.T) {
+	t.Parallel()
+	for _, before := range []bool{false, true} {
+		l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1", "S: a=1")
+		l.env.Guard = plan.Limits{Deletes: 1}
+		l.restart()
+		l.edit(mainRef, gitstore.Edit{"driftback.rules.yaml": []byte("protect: [queue/S]\n")})
+		many := l.develop("many", map[string]string{"Q": "", "R": ""})
+		one := l.develop("one", map[string]string{"S": "a=2"})
+		l.pass()
+		l.mergePull(many.Number)
+		if !before {
+			l.mergePull(one.Number)
+		}
+		l.pass()
+		require.Len(t, l.last.Overrides, map[bool]int{false: 2, true: 1}[before])
+		l.comment(one.Number, "/apply")
+		l.pass()
+		if before {
+			l.mergePull(one.Number)
+			l.pass()
+		}
+		l.live("Q", "a=1")
+		l.live("R", "a=1")
+		l.live("S", "a=2")
+		require.Contains(t, l.said(one.Number)["result/prod"], "### Deployed to `prod`")
+		require.Equal(t, map[reconciler.Gate]int{reconciler.GateGuard: 2}, l.last.HeldBy())
+		l.quiet()
+		l.comment(many.Number, "/apply")
+		l.pass()
+		l.live("Q", "")
+		l.live("R", "")
+		l.pass()
+		l.quiet()
+	}
 }

@@ -90,7 +90,7 @@ func (p *pass) gate(d Decision) (gated, error) {
 	if len(breaches) > 0 && !p.overridden(p.report.PlanID) {
 		p.report.Overrides = append(p.report.Overrides, p.report.PlanID)
 		for _, s := range ordered.Steps {
-			p.hold(s.Object, GateGuard, fmt.Sprintf("guard: %s `driftback resume %s --plan %s` lets exactly this plan pass", breaches[0], p.Name, p.report.PlanID))
+			p.waits(s.Object, GateGuard, fmt.Sprintf("guard: %s `driftback resume %s --plan %s` lets exactly this plan pass", breaches[0], p.Name, p.report.PlanID), p.report.PlanID)
 		}
 		ordered = plan.Plan{}
 	}
@@ -102,7 +102,7 @@ func (p *pass) gate(d Decision) (gated, error) {
 }
 
 // gateProtected holds protected objects, unless somebody let exactly these changes of them pass: they are then
-// deployed with the rest.
+// deployed with the rest, or without it where that waits for something else.
 func (p *pass) gateProtected(g gated, free, protected []Item) (gated, error) {
 	if len(protected) == 0 {
 		return g, nil
@@ -112,13 +112,16 @@ func (p *pass) gateProtected(g gated, free, protected []Item) (gated, error) {
 		return gated{}, err
 	}
 	id := planID(alone)
-	if p.overridden(id) && (len(g.plan.Steps) > 0 || len(free) == 0) { // also outside the windows: somebody named these very changes
+	if p.overridden(id) { // also outside the windows: somebody named these very changes
+		if len(g.plan.Steps) == 0 {
+			free = nil
+		}
 		g.plan, _, err = p.order(append(slices.Clone(free), protected...), p.hold)
 		return g, err
 	}
 	p.report.Overrides = append(p.report.Overrides, id)
 	for _, it := range protected {
-		p.hold(it.Key, GateProtected, fmt.Sprintf("protected by %s: `driftback resume %s --plan %s` lets exactly this change pass", rulesFile, p.Name, id))
+		p.waits(it.Key, GateProtected, fmt.Sprintf("protected by %s: `driftback resume %s --plan %s` lets exactly this change pass", rulesFile, p.Name, id), id)
 	}
 	return g, nil
 }

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/driftback/driftback/vendors/resource"
 )
@@ -29,6 +30,22 @@ const (
 // hold notes that an object is not deployed, and why.
 func (p *pass) hold(k resource.Key, gate Gate, why string) {
 	p.report.Held = append(p.report.Held, Trouble{Key: k, Kind: k.Kind, Gate: gate, Reason: why})
+}
+
+// waits notes that an object is not deployed before somebody lets a plan pass, which the reason names.
+func (p *pass) waits(k resource.Key, gate Gate, why, plan string) {
+	p.report.Held = append(p.report.Held, Trouble{Key: k, Kind: k.Kind, Gate: gate, Plan: plan, Reason: why})
+}
+
+// override is the plan that somebody is to let pass first for any of some objects that are held; empty where there is none.
+func (r Report) override(objects map[resource.Key]bool) string {
+	i := slices.IndexFunc(r.Overrides, func(id string) bool {
+		return slices.ContainsFunc(r.Held, func(t Trouble) bool { return t.Plan == id && objects[t.Key] })
+	})
+	if i < 0 {
+		return ""
+	}
+	return r.Overrides[i]
 }
 
 // heldBecause says why an object must not be deployed now; no gate where it may.

@@ -60,6 +60,7 @@ type Trouble struct {
 	Line   int           `json:"line,omitempty"`
 	Column int           `json:"column,omitempty"`
 	Gate   Gate          `json:"gate,omitempty"` // of what is held
+	Plan   string        `json:"plan,omitempty"` // the name by which somebody may let it pass: one of the report's overrides
 	Reason string        `json:"reason"`
 }
 

@@ -147,9 +147,11 @@ func (p *pass) plan(v *preview) error {
 	if _, err := q.gate(d); err != nil {
 		return err
 	}
-	if len(q.report.Overrides) > 0 {
-		v.planID = q.report.Overrides[0]
+	ours := make(map[resource.Key]bool, len(v.keys))
+	for k := range v.keys {
+		ours[k] = true
 	}
+	v.planID = q.report.override(ours)
 	if err := p.planned(v); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -131,7 +132,7 @@ func (p *pass) cancel(q Request) string {
 		delete(d.Waits, n)
 		text += " It is no longer held."
 	}
-	if o := d.Override; o != nil && o.Plan == p.st.seen.Told[n].PlanID {
+	if o := d.Override; o != nil && strings.HasPrefix(p.st.seen.Told[n].PlanID+idAnd, o.Plan+idAnd) {
 		d.Override = nil
 		text += " The plan " + report.Value(o.Plan) + " may not pass any more."
 	}

@@ -35,7 +35,7 @@ func (p *pass) gateRunning(ctx context.Context, g gated) (gated, error) {
 	}
 	runs, err := runner.Running(ctx, vendors.Request{Known: p.seen})
 	if runs == nil {
-		p.holdPlan(g.plan, fmt.Sprintf("what runs could not be read: %s", p.r.c.Redact(fmt.Sprint(err))))
+		p.holdPlan(g.plan, fmt.Sprintf("what runs could not be read: %s", p.r.c.Redact(fmt.Sprint(err))), "")
 		return gated{}, nil
 	}
 	if err != nil {
@@ -45,14 +45,14 @@ func (p *pass) gateRunning(ctx context.Context, g gated) (gated, error) {
 		return gated{}, err
 	}
 	if why := p.wouldLose(); why != "" {
-		p.holdPlan(g.plan, why)
+		p.holdPlan(g.plan, why, "")
 		return gated{}, nil
 	}
 	others := p.notActivated(g.plan, runs)
 	if id := othersID(g.plan, others); len(others) > 0 && !p.overridden(id) {
 		id = p.asWell(id)
 		p.report.Overrides = append(p.report.Overrides, id)
-		p.holdPlan(g.plan, p.othersStored(others, id))
+		p.holdPlan(g.plan, p.othersStored(others, id), id)
 		return gated{}, nil
 	}
 	return g, nil
@@ -69,9 +69,9 @@ func othersID(pl plan.Plan, others resource.Overlay) string {
 	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
-func (p *pass) holdPlan(pl plan.Plan, why string) {
+func (p *pass) holdPlan(pl plan.Plan, why, id string) {
 	for _, s := range pl.Steps {
-		p.hold(s.Object, GateRunning, why)
+		p.waits(s.Object, GateRunning, why, id)
 	}
 }
 

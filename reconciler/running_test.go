@@ -300,3 +300,24 @@ func TestWhatRanIsKeptWithoutALiveBranch(t *testing.T) {
 	require.Empty(t, now)
 	l.quiet()
 }
+
+// What was let pass and waits for something else by now can be taken back.
+func TestCancelOfWhatWaitsForMore(t *testing.T) {
+	t.Parallel()
+	l := runningLoop(t, mem.Options{})
+	l.env.Guard = plan.Limits{Deletes: 1}
+	l.restart()
+	pull := l.develop("many", map[string]string{"Q": "", "S": ""})
+	l.pass()
+	l.mergePull(pull.Number)
+	l.pass()
+	l.comment(pull.Number, "/apply")
+	l.hand("R", "a=7")
+	l.pass()
+	require.Equal(t, map[reconciler.Gate]int{reconciler.GateRunning: 2}, l.last.HeldBy())
+	l.comment(pull.Number, "/cancel")
+	l.pass()
+	require.Contains(t, l.answer(pull.Number), "may not pass any more")
+	require.Equal(t, map[reconciler.Gate]int{reconciler.GateGuard: 2}, l.last.HeldBy())
+	l.live("Q", "a=1")
+}

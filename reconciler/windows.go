@@ -35,7 +35,7 @@ func (p *pass) outsideWindows(pl plan.Plan) {
 	}
 	p.report.Overrides = append(p.report.Overrides, p.report.PlanID)
 	for _, s := range pl.Steps {
-		p.hold(s.Object, GateWindow, fmt.Sprintf("%s. `driftback resume %s --plan %s` lets exactly this plan pass", why, p.Name, p.report.PlanID))
+		p.waits(s.Object, GateWindow, fmt.Sprintf("%s. `driftback resume %s --plan %s` lets exactly this plan pass", why, p.Name, p.report.PlanID), p.report.PlanID)
 	}
 }
 
