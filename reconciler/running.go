@@ -34,12 +34,12 @@ func (p *pass) gateRunning(ctx context.Context, g gated) (gated, error) {
 		return g, nil
 	}
 	runs, err := runner.Running(ctx, vendors.Request{Known: p.seen})
-	if runs == nil {
-		p.holdPlan(g.plan, fmt.Sprintf("what runs could not be read: %s", p.r.c.Redact(fmt.Sprint(err))), "")
-		return gated{}, nil
-	}
 	if err != nil {
 		p.trouble = append(p.trouble, Trouble{Reason: err.Error()})
+	}
+	if runs == nil {
+		p.holdPlan(g.plan, "what runs could not be read, and its activation would replace that", "")
+		return gated{}, nil
 	}
 	if err := p.takeRunning(runs); err != nil {
 		return gated{}, err

@@ -1,7 +1,9 @@
 package reconciler_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/reconciler/plan"
+	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/mem"
 	"github.com/driftback/driftback/vendors/resource"
 )
@@ -320,4 +323,39 @@ func TestCancelOfWhatWaitsForMore(t *testing.T) {
 	require.Contains(t, l.answer(pull.Number), "may not pass any more")
 	require.Equal(t, map[reconciler.Gate]int{reconciler.GateGuard: 2}, l.last.HeldBy())
 	l.live("Q", "a=1")
+}
+
+// secretive is a platform that does not tell what runs, in other words each time.
+type secretive struct {
+	reconciler.Platform
+	n int
+}
+
+func (m *secretive) Runner() (vendors.Runner, bool) { return m, true }
+
+func (m *secretive) Running(context.Context, vendors.Request) (*resource.Snapshot, error) {
+	m.n++
+	return nil, fmt.Errorf("request %d: timeout", m.n)
+}
+
+// Nothing is activated over what could not be read, and nobody is told of each try.
+func TestWhatRunsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	l := runningLoop(t, mem.Options{})
+	readable := l.env.Platform
+	l.env.Platform = &secretive{Platform: readable}
+	l.restart()
+	pull := l.develop("topic", map[string]string{"Q": "a=2"})
+	l.pass()
+	l.mergePull(pull.Number)
+	l.pass()
+	require.Contains(t, l.said(pull.Number)["result/prod"], "what runs could not be read")
+	require.NotContains(t, l.said(pull.Number)["result/prod"], "/apply")
+	require.Contains(t, l.last.Unknown[0].Reason, "timeout")
+	l.quiet()
+	l.live("Q", "a=1")
+	l.env.Platform = readable
+	l.restart()
+	l.pass()
+	l.live("Q", "a=2")
 }
