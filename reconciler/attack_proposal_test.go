@@ -321,3 +321,32 @@ func TestWrittenOverTogetherWithOthers(t *testing.T) {
 	require.Contains(t, l.drift().Body, "v5")
 	l.quiet()
 }
+
+// The answer does not say that something was done for an object of which the old name was given, and nothing was.
+func TestAcceptOfAnOldName(t *testing.T) {
+	t.Parallel()
+	for _, do := range []string{"accept", "ignore", "revert"} {
+		l := newLoop(t, mem.Options{}, "Q: a=1", "R: a=1")
+		require.NoError(t, l.platform.Rename(key("Q"), key("Z"), "bob"))
+		l.hand("Z", "a=2")
+		l.hand("R", "a=9")
+		l.pass()
+		n := l.pull().Number
+		l.comment(n, "/drift "+do+" queue/Q")
+		l.pass()
+		require.Contains(t, l.answer(n), "Nothing was done.")
+		require.Contains(t, l.answer(n), "`queue/Q`: it has another name by now: say this of that one")
+		require.Contains(t, l.reactions(n), forge.Confused)
+		l.quiet()
+		l.comment(n, "/why queue/Q")
+		l.pass()
+		require.Contains(t, l.answer(n), "### `queue/Q`", "what is only asked is answered")
+		l.comment(n, "/drift "+do+" queue/Q queue/R")
+		l.pass()
+		require.Contains(t, l.answer(n), "- `queue/R`")
+		require.NotContains(t, l.answer(n), "Nothing was done.")
+		l.live("Z", "a=2")
+		l.pass()
+		l.quiet()
+	}
+}

@@ -21,6 +21,10 @@ func (p *pass) replyTo(q Request) error {
 	}
 	env, done := report.Value(p.Name), sortedResourceKeys(q.Keys)
 	a := report.Answer{Done: done, Not: q.Not}
+	if len(done) == 0 && len(q.Not) > 0 {
+		p.reply(*q.From, forge.Confused, report.Answer{Text: "Nothing was done.", Not: q.Not}.Body())
+		return nil
+	}
 	switch q.Do {
 	case DoAccept:
 		p.noteReply(reply{To: *q.From, Reaction: forge.Rocket, Body: a.Body(), Accepted: q.Keys})

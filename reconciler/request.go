@@ -67,14 +67,19 @@ func (p *pass) answerRequests() error {
 	names := sortedKeys(p.st.requests)
 	slices.SortStableFunc(names, func(a, b string) int { return p.st.requests[a].At.Compare(p.st.requests[b].At) })
 	for _, name := range names {
-		q := p.st.requests[name]
+		asked := p.st.requests[name]
+		q := asked
+		switch q.Do {
+		case DoAccept, DoRevert, DoIgnore: // objects of others need not have drifted
+			q.Keys = p.withPartners(q.Keys)
+		}
 		if err := p.answer(q); err != nil {
 			return fmt.Errorf("request %s: %w", name, err)
 		}
-		if q.Do == DoRevert && p.unseen(q.Keys) && p.start.Sub(q.At) < requestFor {
+		if q.Do == DoRevert && p.unseen(asked.Keys) && p.start.Sub(q.At) < requestFor {
 			continue // what this reading says nothing about is asked for again at the next
 		}
-		if err := p.replyTo(q); err != nil {
+		if err := p.replyTo(asked.without(q.Keys)); err != nil {
 			return fmt.Errorf("request %s: %w", name, err)
 		}
 		p.log.Info("request carried out", "request", q.Do, "by", q.By, "objects", len(q.Keys))
@@ -98,9 +103,6 @@ func (p *pass) unseen(keys map[resource.Key]resource.Hash) bool {
 
 func (p *pass) answer(q Request) error {
 	d := &p.st.decisions
-	if q.Do != DoSecrets { // whose objects need not have drifted
-		q.Keys = p.withPartners(q.Keys)
-	}
 	switch q.Do {
 	case DoAccept:
 		if d.Accepted == nil {
@@ -170,6 +172,22 @@ func (p *pass) withPartners(keys map[resource.Key]resource.Hash) map[resource.Ke
 		}
 	}
 	return keys
+}
+
+// without is the request as it is answered where only these objects of it were meant: see withPartners.
+func (q Request) without(meant map[resource.Key]resource.Hash) Request {
+	keys, not := maps.Clone(q.Keys), maps.Clone(q.Not)
+	for k := range q.Keys {
+		if _, ok := meant[k]; ok {
+			continue
+		}
+		if delete(keys, k); not == nil {
+			not = map[resource.Key]string{}
+		}
+		not[k] = "it has another name by now: say this of that one"
+	}
+	q.Keys, q.Not = keys, not
+	return q
 }
 
 // overrideFor is how long an override holds where nobody says otherwise.
