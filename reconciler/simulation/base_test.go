@@ -324,8 +324,8 @@ func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
 				continue
 			}
 			proposed, base, ok := c.proposedIn(mustParse(m.pull.HeadID))
-			if !ok {
-				continue
+			if !ok || c.lostAfter(m.pull.Created) {
+				continue // a state that was rebuilt since knows nothing of it
 			}
 			built, before, after := c.w.want(base, c.e), c.w.want(m.before, c.e), c.w.want(m.after, c.e)
 			for _, k := range union(built.spec, proposed.spec) {

@@ -42,7 +42,7 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 			if f == "b" && c.ignoresB(commit, k) {
 				continue // nobody's, by the rules
 			}
-			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || c.takenBackAs(k, f, was, at) || c.lostAfter(at) {
+			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || c.takenBackAs(k, f, was, at) || c.gitSaid(k, f, was, at) || c.lostAfter(at) {
 				continue
 			}
 			if !c.mainMoved(k, f, at) {
@@ -77,6 +77,15 @@ func (c *checker) takenBackAs(k resource.Key, f string, was any, at time.Time) b
 		return envOfBranch(p.pull.Head) == c.e.name && asks(p.pull.HeadID, p.at)
 	}) || slices.ContainsFunc(c.asked, func(a asking) bool {
 		return a.q.Do == reconciler.DoRevert && asks(a.head, a.at)
+	})
+}
+
+// gitSaid reports whether the edit only brought about what main had said, and that was not decided on yet: then what main says next is
+// pending (rule 4).
+func (c *checker) gitSaid(k resource.Key, f string, was any, at time.Time) bool {
+	last := c.decidedOn(at).id
+	return !last.IsZero() && slices.ContainsFunc(c.w.mains, func(m mainTip) bool {
+		return !m.since.After(at) && !c.w.ancestor(m.id, last) && c.w.want(m.id, c.e).spec[k][f] == was
 	})
 }
 

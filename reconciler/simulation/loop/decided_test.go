@@ -29,7 +29,7 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 			if gone && before[k] != nil {
 				continue // the object under this name is another one since
 			}
-			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
+			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.gitSaid(k, f, was, at) || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
 				continue
 			}
 			if !c.mainMoved(k, f, at) {
@@ -37,6 +37,24 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 			}
 		}
 	}
+}
+
+// gitSaid reports whether the edit only brought about what main had said, and that was not decided on yet: then what main says next is
+// pending (rule 4).
+func (c *checker) gitSaid(k resource.Key, f string, was any, at time.Time) bool {
+	decided := false
+	for _, m := range slices.Backward(c.mains) {
+		if m.since.After(at) {
+			continue
+		}
+		if decided = decided || slices.ContainsFunc(c.heads, func(h mainTip) bool { return h.id == m.id && h.since.Before(at) }); decided {
+			return false
+		}
+		if was == c.mainField(m.id, k, f) {
+			return true
+		}
+	}
+	return false
 }
 
 // typed tells who last changed a field, and when; a deletion changes all of them. Where an object comes back under its
