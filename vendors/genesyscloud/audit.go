@@ -86,7 +86,7 @@ type feed struct {
 	// handled are records that a reading took notice of, by id, with their time; told are those of the reading that is under way,
 	// which counts when the next one begins where it ended.
 	handled map[string]time.Time
-	told    []telling
+	told    []record
 	// open are records whose objects are read once more, by id, with the time from when that is worth it.
 	open  map[string]reopened
 	until time.Time

@@ -50,8 +50,7 @@ func (f *feed) changes(ctx context.Context, c *rest.Client, ids rest.IDs, since 
 		if before && now.Before(again.from) {
 			continue
 		}
-		a, _ := kindOf(r.EntityType)
-		f.told = append(f.told, telling{r, ids.Hash(a.kind, r.Entity.ID)})
+		f.told = append(f.told, r)
 		f.tell(r, &out, whole, before && again.parts)
 	}
 	for _, k := range f.managed() {
@@ -87,15 +86,8 @@ func (f *feed) tell(r record, out *rest.Changes, whole map[resource.Kind]bool, p
 // patience is by how much longer than the last time a record is left alone before its object is read once more.
 const patience = 4
 
-// A telling is a record that a reading was told, and what its object was before.
-type telling struct {
-	record
-	was resource.Hash
-}
-
 // confirm notes what the last reading was told, if it came to its end: this one begins where that one ended. A record is done with
-// once its object was read and says that it was changed then or later (or is another than before, if this is all that is on record of it), or
-// when the platform had time to settle. Until then a reading may
+// once its object was read and says that it was changed then or later, or when the platform had time to settle. Until then a reading may
 // have shown what was before: it is made again when the record is four times as old. What stands apart from the object says nothing of
 // its time, and is read once more at the end.
 func (f *feed) confirm(since time.Time, ids rest.IDs) {
@@ -103,29 +95,18 @@ func (f *feed) confirm(since time.Time, ids rest.IDs) {
 		f.handled, f.open = map[string]time.Time{}, map[string]reopened{}
 	}
 	if !since.Before(f.until) {
-		of := map[string]int{} // records of an object that are not done with
-		for id, o := range f.open {
-			if !slices.ContainsFunc(f.told, func(r telling) bool { return r.ID == id }) {
-				of[o.object]++
-			}
-		}
-		for _, r := range f.told {
-			of[r.Entity.ID]++
-		}
 		for _, r := range f.told {
 			age := f.until.Sub(r.when())
 			a, known := kindOf(r.EntityType)
-			shown := known && !a.whole && shows(ids, a.kind, r.record)
-			// Where nothing in the object tells when that was, it shows the only change on record if it is another than before.
-			shown = shown || known && !a.whole && of[r.Entity.ID] == 1 && !r.was.IsZero() && ids.Hash(a.kind, r.Entity.ID) != r.was
+			shown := known && !a.whole && shows(ids, a.kind, r)
 			switch {
 			case age >= settle, shown && !f.apart[a.kind]:
 				f.handled[r.ID] = r.when()
 				delete(f.open, r.ID)
 			case shown:
-				f.open[r.ID] = reopened{r.when().Add(settle), true, r.Entity.ID}
+				f.open[r.ID] = reopened{r.when().Add(settle), true}
 			default:
-				f.open[r.ID] = reopened{r.when().Add(min(settle, patience*max(age, time.Second/patience))), false, r.Entity.ID}
+				f.open[r.ID] = reopened{r.when().Add(min(settle, patience*max(age, time.Second/patience))), false}
 			}
 		}
 	}
@@ -153,9 +134,8 @@ func shows(ids rest.IDs, k resource.Kind, r record) bool {
 // A reopened record is one whose object is read once more: from when that is worth it, and whether what stands apart from the
 // object is all that is still in doubt.
 type reopened struct {
-	from   time.Time
-	parts  bool
-	object string // its id
+	from  time.Time
+	parts bool
 }
 
 // apart returns the kinds of whose objects something is kept apart from them. A flow's text is none of it: it is that of the version

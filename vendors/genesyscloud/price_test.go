@@ -28,9 +28,10 @@ type price struct {
 var dearer = map[string][2]int{
 	"codes of queue":         {0, 4}, // queue and codes are read, and the codes once more
 	"members of queue":       {5, 4}, // the codes are read with it, and both once more a minute later
-	"title of user":          {7, 0}, // its three parts are read with it, and once more a minute later
-	"skills of user":         {7, 4},
-	"roles of user":          {7, 4},
+	"integration":            {4, 0}, // nothing in it tells when it changed: it is read twice, with its configuration
+	"title of user":          {8, 0}, // the same, with three parts
+	"skills of user":         {8, 4},
+	"roles of user":          {8, 4},
 	"dataaction":             {0, 3}, // what is answered lacks the contract
 	"contract of dataaction": {0, 6}, // through a draft, which is read, made, written and published
 	"flow":                   {4, 6}, // the text is exported and published by jobs

@@ -32,6 +32,9 @@ func (p *pass) narrow(ctx context.Context, kinds []*kind) []*kind {
 		if err := p.named(ctx, k, c); err != nil {
 			d.o.Logger.Debug("listing instead of asking", "kind", k.Kind.Kind, "reason", err)
 			whole[k] = true
+			d.x.mu.Lock()
+			d.x.tables[k.Kind.Kind].distrust(c.IDs[k.Kind.Kind], c.Parts[k.Kind.Kind])
+			d.x.mu.Unlock()
 		}
 	}
 	// What refers to something that has another name now is found by listing.
@@ -48,6 +51,19 @@ func (p *pass) narrow(ctx context.Context, kinds []*kind) []*kind {
 		}
 		return spared
 	})
+}
+
+// distrust sees to it that a listing reads the objects though they are listed as they were: what was read of them alone may have been
+// what was before. The index's mutex is held.
+func (t *table) distrust(ids ...[]string) {
+	for _, id := range slices.Concat(ids...) {
+		if i, there := t.byID[identOf([]byte(id))]; there {
+			t.entries[i].digest = 0
+			if int(i) < len(t.versions) {
+				t.versions[i] = 0
+			}
+		}
+	}
 }
 
 // behind returns the kinds that were not to be listed, and that refer to what has another name since: they are to be listed too, as

@@ -145,21 +145,6 @@ func (d *Driver) When(k resource.Kind, id string) time.Time {
 	return t.entries[i].origin.When
 }
 
-// Hash implements IDs.
-func (d *Driver) Hash(k resource.Kind, id string) resource.Hash {
-	d.x.mu.Lock()
-	defer d.x.mu.Unlock()
-	t := d.x.tables[k]
-	if t == nil {
-		return resource.Hash{}
-	}
-	i := t.find(identOf([]byte(id)))
-	if i < 0 {
-		return resource.Hash{}
-	}
-	return t.entries[i].hash
-}
-
 // identity returns what tells the tenant from others.
 func (d *Driver) identity(ctx context.Context) (string, error) {
 	d.mu.Lock()

@@ -72,6 +72,4 @@ type IDs interface {
 	// When returns the time of the last change of the object of the kind that has the id, as the platform tells it with the
 	// object; zero where it does not.
 	When(k resource.Kind, id string) time.Time
-	// Hash returns the hash of the object of the kind that has the id, as it was read last; zero where it was not.
-	Hash(k resource.Kind, id string) resource.Hash
 }

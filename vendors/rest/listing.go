@@ -43,6 +43,7 @@ func (p *pass) listings(ctx context.Context, k *kind, moved map[target]string) (
 func (p *pass) listing(ctx context.Context, k *kind, l Listing, of parent, moved map[target]string) (requests int, err error) {
 	w := &walker{k: k, seeds: p.d.seeds, moved: moved}
 	g := &gathering{p: p, w: w, of: of, pass: p.d.nextPass(), moved: p.d.seeds.marks(moved)}
+	_, g.elsewhere = moved[target{k.Parent.Kind, identOf([]byte(of.id))}]
 	total, listed := -1, 0
 	err = p.d.walkPages(ctx, l, vars{parent: of.id}, func(pg Paging, b []byte) (page, error) {
 		requests++
@@ -73,6 +74,8 @@ type gathering struct {
 	next int32 // where the object is expected that comes next
 	// moved are the objects that bear another name now.
 	moved map[mark]struct{}
+	// elsewhere says that the parent does, whose name is a part of theirs.
+	elsewhere bool
 	// Of the last page:
 	items  []item
 	double int // objects that an earlier page showed too
@@ -137,7 +140,7 @@ func (g *gathering) entity(t *table, digest digest, raw []byte) {
 			g.double++
 			return
 		}
-		same := e.digest == digest && digest != 0 && !w.hit && !t.follows(i, g.moved) && (!w.k.always || e.gone || g.p.d.o.PartsEvery > 0)
+		same := e.digest == digest && digest != 0 && !w.hit && !g.elsewhere && !t.follows(i, g.moved) && (!w.k.always || e.gone || g.p.d.o.PartsEvery > 0)
 		if same && (e.gone || !w.k.managed || (e.same || g.p.brief) && !e.hash.IsZero()) && !g.p.d.settling(w.k, id) {
 			e.pass = g.pass
 			return

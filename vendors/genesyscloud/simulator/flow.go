@@ -54,17 +54,23 @@ func (s *Server) flowRoutes(m *http.ServeMux) {
 }
 
 // completeFlow adds who has locked a flow, and its versions.
-func (c *call) completeFlow(x *object, body map[string]any) {
+func (c *call) completeFlow(e entry, body map[string]any) {
+	x := e.o
 	if by, ok := x.Extra["lockedBy"].(string); ok {
 		body["lockedUser"] = map[string]any{"id": by, "name": x.Extra["lockedName"], "version": 1}
 	}
 	n, _ := number(x.Extra["published"])
+	at := x.Modified
+	if len(x.old) > 0 && e.ver == x.old[0].version { // what a stale cache shows is of one time
+		n, _ = number(x.old[0].published)
+		at = e.at
+	}
 	if n == 0 {
 		return
 	}
 	version := map[string]any{
 		"id": fmt.Sprintf("%d.0", int(n)), "name": fmt.Sprintf("%d.0", int(n)), "commitVersion": fmt.Sprintf("%d.0", int(n)), "type": "PUBLISH",
-		"dateCreated": x.Modified.UnixMilli(), "datePublished": fmt.Sprint(x.Modified.UnixMilli()), "selfUri": c.org.uri(x) + "/versions/" + fmt.Sprintf("%d.0", int(n)),
+		"dateCreated": at.UnixMilli(), "datePublished": fmt.Sprint(at.UnixMilli()), "selfUri": c.org.uri(x) + "/versions/" + fmt.Sprintf("%d.0", int(n)),
 	}
 	for _, f := range []string{"publishedVersion", "savedVersion", "checkedInVersion"} {
 		body[f] = clone(version)

@@ -69,6 +69,8 @@ type old struct {
 	body     map[string]any
 	version  int
 	modified time.Time
+	// published is the number of a flow's version.
+	published any
 }
 
 // A listing is a kind's objects in the order in which they are listed.
@@ -209,7 +211,7 @@ func (o *Org) set(x *object, body map[string]any, by actor) {
 	k, now := o.s.kinds[x.Kind], o.s.o.Now()
 	o.unname(k, x)
 	x.settle(now)
-	x.old = append(x.old, old{x.Body, x.Version, x.Modified})
+	x.old = append(x.old, old{x.Body, x.Version, x.Modified, x.Extra["published"]})
 	x.Body, x.Modified, x.LastBy = body, now, by
 	x.Version++
 	if u := o.unique(k, body); u != "" {

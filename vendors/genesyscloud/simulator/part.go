@@ -356,7 +356,7 @@ func (s *Server) webRoutes(m *http.ServeMux) {
 		if p != nil {
 			return answer{}, p
 		}
-		return page(c, byCursor, chunk, links, func(l link) any { return c.configuration(x, l.ID, l.Value) })
+		return page(c, byCursor, chunk, links, func(l link) any { return c.configuration(present(x), l.ID, l.Value) })
 	})
 	s.handle(m, "GET "+versions+"/{version}", permission+"view", (*call).readConfiguration)
 	s.handle(m, "GET "+versions+"/draft", permission+"view", func(c *call) (answer, *problem) {
@@ -367,8 +367,14 @@ func (s *Server) webRoutes(m *http.ServeMux) {
 	s.handle(m, "POST "+versions+"/draft/publish", permission+"edit", (*call).publishConfiguration)
 }
 
-func (c *call) configuration(x *object, version string, body map[string]any) map[string]any {
-	m := c.render(entry{o: x, body: body, ver: x.Version}, false)
+// present is an object as it is.
+func present(x *object) entry { return entry{o: x, body: x.Body, ver: x.Version, at: x.Modified} }
+
+// configuration is a version of what e shows.
+func (c *call) configuration(e entry, version string, body map[string]any) map[string]any {
+	x := e.o
+	e.body = body
+	m := c.render(e, false)
 	m["version"], m["status"] = version, "Active"
 	if version == "draft" {
 		m["status"] = "Pending"
@@ -384,11 +390,11 @@ func (c *call) readConfiguration() (answer, *problem) {
 	}
 	version := c.r.PathValue("version")
 	if version == "draft" {
-		return ok(c.configuration(e.o, "draft", e.body))
+		return ok(c.configuration(e, "draft", e.body))
 	}
 	for _, l := range e.o.Links["versions"] {
 		if l.ID == version {
-			return ok(c.configuration(e.o, version, l.Value))
+			return ok(c.configuration(e, version, l.Value))
 		}
 	}
 	return answer{}, notFound("version of the configuration", version)
@@ -411,7 +417,7 @@ func (c *call) writeConfiguration() (answer, *problem) {
 	old := x.Body
 	c.org.set(x, body, c.by)
 	c.org.log(c.by, "Update", x, old, body)
-	return ok(c.configuration(x, "draft", x.Body))
+	return ok(c.configuration(present(x), "draft", x.Body))
 }
 
 func (c *call) publishConfiguration() (answer, *problem) {
@@ -423,5 +429,5 @@ func (c *call) publishConfiguration() (answer, *problem) {
 	x.Links["versions"] = append(x.Links["versions"], link{ID: version, Value: cloneMap(x.Body)})
 	c.org.touch(x)
 	c.org.log(c.by, "Publish", x, x.Body, x.Body)
-	return ok(c.configuration(x, version, x.Body))
+	return ok(c.configuration(present(x), version, x.Body))
 }

@@ -11,7 +11,7 @@ func (c *call) complete(e entry, body map[string]any) {
 	case "prompt":
 		body["resources"] = c.resources(x)
 	case "flow":
-		c.completeFlow(x, body)
+		c.completeFlow(e, body)
 	case "integration":
 		if _, ok := body["name"]; !ok {
 			body["name"] = refID(body["integrationType"])
