@@ -350,3 +350,47 @@ func TestAcceptOfAnOldName(t *testing.T) {
 		l.quiet()
 	}
 }
+
+// Of accepting, ignoring and closing, the last word counts: what was left for a reviewer is not merged on the strength of an older one.
+func TestTheLastWordOnAnAcceptCounts(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(l *loop, first forge.Pull){
+		"closed and opened again": func(l *loop, first forge.Pull) {
+			_, err := l.forge.Close(ctx, first.Number)
+			require.NoError(l, err)
+			l.pass()
+			l.quiet()
+			_, err = l.forge.Reopen(ctx, first.Number)
+			require.NoError(l, err)
+		},
+		"ignored for an hour": func(l *loop, _ forge.Pull) {
+			h := spec("a=9").Hash()
+			require.NoError(l, l.r.File(ctx, "prod", reconciler.Request{Do: reconciler.DoIgnore, Until: l.now.Add(time.Hour), Keys: map[resource.Key]resource.Hash{key("A"): h, key("B"): h}}))
+			l.pass()
+			require.NotContains(l, l.drift().Body, "queue/A")
+			l.now = l.now.Add(2 * time.Hour)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, first := drifted(t, local.Options{Protect: []string{"main"}})
+			l.comment(first.Number, "/drift accept queue/A queue/B")
+			l.pass()
+			l.commit(map[string]string{"Z": "a=1"}) // what is refused is tried again then
+			do(l, first)
+			l.restartWith(local.Options{}, func(*reconciler.Config) {})
+			l.pass()
+			l.pass()
+			l.inGit("A", "a=1")
+			l.proposes(l.drift(), "A", "B", "C", "D", "E")
+			l.quiet()
+			l.ask(reconciler.DoIgnore, "A")
+			l.pass()
+			l.ask(reconciler.DoAccept, "A")
+			l.pass()
+			l.pass()
+			l.inGit("A", "a=9")
+			l.quiet()
+		})
+	}
+}

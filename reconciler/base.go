@@ -388,6 +388,9 @@ func (p *pass) rejected(pr proposal) error {
 		p.st.decisions.Silenced = map[resource.Key]resource.Hash{}
 	}
 	maps.Copy(p.st.decisions.Silenced, pr.Keys)
+	for k := range pr.Keys { // also where it was left for a reviewer: who opens it again asks again
+		delete(p.st.decisions.Accepted, k)
+	}
 	return nil
 }
 

@@ -110,6 +110,9 @@ func (p *pass) answer(q Request) error {
 		}
 		maps.Copy(d.Accepted, q.Keys)
 		p.unsilence(q.Keys)
+		for k := range q.Keys {
+			delete(d.Ignored, k)
+		}
 	case DoRevert:
 		return p.revert(q.Keys)
 	case DoIgnore:
@@ -118,6 +121,7 @@ func (p *pass) answer(q Request) error {
 		}
 		for k, h := range q.Keys {
 			d.Ignored[k] = ignored{Hash: h, Until: q.Until}
+			delete(d.Accepted, k)
 		}
 	case DoSuspend:
 		d.Suspended = &suspension{By: q.By, Reason: q.Reason, At: q.At}
