@@ -89,8 +89,8 @@ func (p *pass) lasting(ctx context.Context, err error, patience time.Duration) b
 	if permanent(err) {
 		return true
 	}
-	if ctx.Err() != nil {
-		return false // it is us who end, not the platform
+	if ctx.Err() != nil || errors.Is(err, errWaits) {
+		return false // it is us who end, or a person is waited for
 	}
 	now := p.r.c.Clock.Now()
 	if p.failing.deployment != p.st.journal.ID {
@@ -157,6 +157,10 @@ func (p *pass) activate(ctx context.Context) error {
 	a, ok := p.Platform.Activator()
 	if !ok {
 		return nil
+	}
+	if p.unready != nil {
+		p.inOrder = p.st.journal.ID + string(p.st.journal.Phase)
+		return p.unready
 	}
 	ctx, cancel := p.leased(ctx)
 	defer cancel()

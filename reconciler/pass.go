@@ -44,6 +44,7 @@ type pass struct {
 	unkept     resource.Overlay                    // what was observed and Git does not get: it is not in seen
 	letPass    []string                            // what somebody's override lets pass of this plan
 	running    resource.Overlay                    // what runs otherwise than it is stored, as of before this pass's deployment; nil is what does not run
+	unready    error                               // why nothing may be activated yet in this pass
 	activated  bool                                // what is stored was made to run in this pass
 	asWas      map[resource.Key]*resource.Resource // what is proposed of objects of which only ignored fields changed since
 	trouble    []Trouble                           // what could not be read

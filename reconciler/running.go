@@ -182,6 +182,9 @@ func (p *pass) othersStored(others resource.Overlay, id string) string {
 	return b.String()
 }
 
+// errWaits is why a deployment that was cut off is not activated yet. It is no failure, however long it lasts.
+var errWaits = errors.New("its activation waits")
+
 // keepRunning does for a deployment that was cut off what gateRunning does before one begins: what was put into memory meanwhile
 // is kept, too. What others stored meanwhile is activated with it: half a deployment is no state to wait in.
 func (p *pass) keepRunning(ctx context.Context) error {
@@ -212,7 +215,11 @@ func (p *pass) keepRunning(ctx context.Context) error {
 		}
 	}
 	if why := p.wouldLose(); why != "" {
-		return errors.Join(fmt.Errorf("deployment %s waits: %s", j.ID, why), p.flush(ctx))
+		p.unready = fmt.Errorf("deployment %s: %w: %s", j.ID, errWaits, why)
+		if err := p.flush(ctx); err != nil || p.inOrder == j.ID+string(j.Phase) {
+			return errors.Join(p.unready, err)
+		}
+		return nil // what is stored is brought in order, so that a person can activate it
 	}
 	ups, live, err := p.runningUpdate()
 	if err != nil || len(ups) == 0 {

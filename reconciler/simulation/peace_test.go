@@ -34,6 +34,9 @@ func (w *world) peace() {
 		w.pass(3 * 60)
 		open := false
 		for _, e := range w.envs {
+			if !maps.EqualFunc(e.platform.Running(), e.platform.State(), func(a, b resource.Spec) bool { return resource.Equal(a, b) }) {
+				w.activate(e) // a deployment may wait for that
+			}
 			open = w.answer(e) || open
 		}
 		settled = !open && w.unsettled() == "" && !w.wakes()
