@@ -42,7 +42,7 @@ func (c *checker) decided(ch resource.Change, before map[resource.Key]resource.S
 			if f == "b" && c.ignoresB(commit, k) {
 				continue // nobody's, by the rules
 			}
-			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || c.takenBackAs(k, f, was, at) || c.gitSaid(k, f, was, at) || c.lostAfter(at) {
+			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.askedSince(at) || c.closedSince(at) || c.takenBackAs(k, f, was, at) || c.gitSaid(k, f, was, at) || c.halfAsked(at) || c.lostAfter(at) {
 				continue
 			}
 			if !c.mainMoved(k, f, at) {
@@ -86,6 +86,20 @@ func (c *checker) gitSaid(k resource.Key, f string, was any, at time.Time) bool 
 	last := c.decidedOn(at).id
 	return !last.IsZero() && slices.ContainsFunc(c.w.mains, func(m mainTip) bool {
 		return !m.since.After(at) && !c.w.ancestor(m.id, last) && c.w.want(m.id, c.e).spec[k][f] == was
+	})
+}
+
+// halfAsked reports whether the edit was a rename of something that people had asked to have back as gone, in the belief that it was: a
+// rename has one fate.
+func (c *checker) halfAsked(at time.Time) bool {
+	return slices.ContainsFunc(c.asked, func(a asking) bool {
+		for k, h := range a.q.Keys {
+			history := c.e.platform.History(k)
+			if a.q.Do == reconciler.DoRevert && h.IsZero() && len(history) > 0 && history[len(history)-1].Spec == nil && history[len(history)-1].When.Equal(at) {
+				return true
+			}
+		}
+		return false
 	})
 }
 
