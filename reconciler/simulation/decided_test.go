@@ -7,6 +7,7 @@ import (
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/reconciler"
+	"github.com/driftback/driftback/vendors/mem"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -94,8 +95,8 @@ func (c *checker) gitSaid(k resource.Key, f string, was any, at time.Time) bool 
 func (c *checker) halfAsked(at time.Time) bool {
 	return slices.ContainsFunc(c.asked, func(a asking) bool {
 		for k, h := range a.q.Keys {
-			history := c.e.platform.History(k)
-			if a.q.Do == reconciler.DoRevert && h.IsZero() && len(history) > 0 && history[len(history)-1].Spec == nil && history[len(history)-1].When.Equal(at) {
+			went := slices.ContainsFunc(c.e.platform.History(k), func(v mem.Value) bool { return v.Spec == nil && v.When.Equal(at) })
+			if a.q.Do == reconciler.DoRevert && h.IsZero() && went {
 				return true
 			}
 		}

@@ -285,7 +285,19 @@ func (w *world) commitBroken(e *env) bool {
 			w.commit(gitstore.Edit{at: nil}, "mend")
 		}
 	})
-	return w.commit(gitstore.Edit{at: []byte("a: [\n")}, "%s: a file that does not parse", e.name)
+	return w.commit(gitstore.Edit{at: []byte(unparsable)}, "%s: a file that does not parse", e.name)
+}
+
+const unparsable = "a: [\n"
+
+// isBroken reports whether the file is there, and nobody has made another one of it since.
+func (w *world) isBroken(commit gitstore.ID, e *env) bool {
+	f, there, err := w.store.File(commit, e.broken())
+	if err != nil || !there {
+		return false
+	}
+	b, err := w.store.Blob(f.ID, 0)
+	return err == nil && string(b) == unparsable
 }
 
 func (e *env) broken() string { return e.folder() + "/thing/broken.yaml" }

@@ -176,7 +176,7 @@ func (c *checker) written(ch resource.Change, before map[resource.Key]resource.S
 			c.w.fail("3 absence is not deletion", "%s is deleted while Git says %s", ch.Before.Key, v)
 		}
 	}
-	if _, broken, err := c.w.store.File(id, c.e.broken()); err == nil && broken && ch.After == nil && ch.Key().Kind == thingKind {
+	if c.w.isBroken(id, c.e) && ch.After == nil && ch.Key().Kind == thingKind {
 		c.w.fail("3 absence is not deletion", "%s is deleted while a file of its kind cannot be read", ch.Key())
 	}
 	c.ruled(ch, id)
