@@ -137,13 +137,11 @@ func (p price) measure(t *testing.T) (guard bool, seen, made int) {
 		guard = guard || info.Kind == k.Kind && info.Can.Guard
 	}
 	known := vendors.Request{}
-	hour := func(first time.Duration) int {
+	waits := []time.Duration{20 * time.Second, 40 * time.Second} // then minutes, and then not so often, as nothing is open by then
+	waits = slices.Concat(waits, slices.Repeat([]time.Duration{time.Minute}, 9), slices.Repeat([]time.Duration{5 * time.Minute}, 9), []time.Duration{6 * time.Minute})
+	hour := func() int {
 		_, all := w.asked(func() {
-			for n := range 61 {
-				wait := time.Minute
-				if n == 0 {
-					wait = first
-				}
+			for _, wait := range waits {
 				require.NoError(t, w.clock.Sleep(t.Context(), wait))
 				s, err := d.Observe(t.Context(), known)
 				require.NoError(t, err)
@@ -152,14 +150,14 @@ func (p price) measure(t *testing.T) (guard bool, seen, made int) {
 		})
 		return all
 	}
-	hour(time.Minute) // with the first reading
-	hour(time.Minute)
-	quiet := hour(time.Minute)
+	hour() // with the first reading
+	hour()
+	quiet := hour()
 	before := hashes(known.Known)
 	require.NoError(t, h.Put(k, p.to(t)))
-	seen = hour(20*time.Second) - quiet
+	seen = hour() - quiet
 	require.NotEqual(t, before, hashes(known.Known), "the change was not seen")
-	hour(time.Minute)
+	hour()
 	_, made = w.asked(func() {
 		got, err := d.Apply(t.Context(), resource.Change{Before: &resource.Resource{Key: k, Spec: p.to(t)}, After: &resource.Resource{Key: k, Spec: p.from(t)}})
 		require.NoError(t, err)

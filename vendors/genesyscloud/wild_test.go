@@ -154,4 +154,4 @@ func TestReadingWhatTheAuditNamesIsReadingEverything(t *testing.T) {
 }
 
 // wildSeeds is how many crowds are let in.
-const wildSeeds = 8
+const wildSeeds = 6
