@@ -19,7 +19,7 @@ import (
 func TestALongReadingTellsHowLongItTakes(t *testing.T) {
 	t.Parallel()
 	const codes, queues = 18_500, 1_500
-	w := newWorld(t, simulator.Options{Rate: 300})
+	w := newLargeWorld(t, simulator.Options{Rate: 300})
 	org := w.Org("Acme")
 	setup, home := org.By("Setup"), map[string]any{"id": org.Find("division", "Home")}
 	for n := range codes {

@@ -61,7 +61,7 @@ func (w *world) asked(f func()) (pages, all int) {
 func TestFullReadingsCostTheirPages(t *testing.T) {
 	t.Parallel()
 	const queues = 20
-	w := newWorld(t, simulator.Options{Rate: -1, StillParts: true})
+	w := newLargeWorld(t, simulator.Options{Rate: -1, StillParts: true})
 	org := w.large(t, queues)
 	d := w.open(t, org, func(c *Config) { c.Parts = new(Duration); *c.Parts = Duration(40 * time.Minute) })
 	var known *resource.Snapshot

@@ -133,7 +133,7 @@ func TestReadingWhatTheAuditNamesIsReadingEverything(t *testing.T) {
 			d := w.open(t, org, func(c *Config) { include(c); *c.Full, *c.Parts = defaultFull, defaultParts })
 			known := observe(t, d)
 			c := &crowd{T: t, Rand: rand.New(rand.NewPCG(seed, 1)), h: hand{w, org, "Ann Lee"}, d: d, now: map[resource.Key]resource.Key{}}
-			for range 40 {
+			for range 30 {
 				for range 1 + c.IntN(3) {
 					c.act()
 				}
@@ -154,4 +154,4 @@ func TestReadingWhatTheAuditNamesIsReadingEverything(t *testing.T) {
 }
 
 // wildSeeds is how many crowds are let in.
-const wildSeeds = 6
+const wildSeeds = 4

@@ -3,6 +3,7 @@ package genesyscloud
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -54,15 +55,27 @@ type world struct {
 // newWorld starts a platform. Its time is the test's. Every request and answer is held against the vendor's contract.
 func newWorld(t *testing.T, o simulator.Options) *world {
 	t.Helper()
+	var held *contracttest.Checked
+	w := serve(t, o, func(s *simulator.Server) http.Handler {
+		held = contracttest.New(t, s, "simulator/testdata/openapi.json")
+		return held
+	})
+	t.Cleanup(func() { require.Empty(t, held.Violations(), "what the vendor's contract does not have") })
+	return w
+}
+
+// newLargeWorld is one for so many objects that holding each against the contract, again and again, takes too long.
+func newLargeWorld(t *testing.T, o simulator.Options) *world {
+	t.Helper()
+	return serve(t, o, func(s *simulator.Server) http.Handler { return s })
+}
+
+func serve(t *testing.T, o simulator.Options, through func(*simulator.Server) http.Handler) *world {
 	w := &world{clock: newClock()}
 	o.Now = w.clock.Now
 	w.Server = simulator.New(o)
-	held := contracttest.New(t, w.Server, "simulator/testdata/openapi.json")
-	w.http = httptest.NewServer(held)
-	t.Cleanup(func() {
-		w.http.Close()
-		require.Empty(t, held.Violations(), "what the vendor's contract does not have")
-	})
+	w.http = httptest.NewServer(through(w.Server))
+	t.Cleanup(w.http.Close)
 	return w
 }
 
