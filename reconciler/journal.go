@@ -86,7 +86,17 @@ func (p *pass) resume(ctx context.Context) error {
 	if err := p.keepRunning(ctx); err != nil {
 		return err
 	}
-	if j.Phase == phaseUndo {
+	if p.unready != nil && j.Phase == phaseIntent {
+		// Nobody knows whether the platform would activate it: what was before is what a person can activate.
+		if err := p.effect(ctx); err != nil {
+			return err
+		}
+		p.st.journal.Phase, p.st.journal.Cause = phaseUndo, p.unready.Error()
+		if err := p.push(ctx, "deployment "+j.ID+" is taken back", nil); err != nil {
+			return err
+		}
+	}
+	if p.st.journal.Phase == phaseUndo {
 		return p.undo(ctx, w)
 	}
 	return p.carryOut(ctx, w)

@@ -268,6 +268,10 @@ func TestWhatRanIsKeptByWhoFinishesADeployment(t *testing.T) {
 	seen, err := l.git.Blob(f.ID, 0)
 	require.NoError(t, err)
 	require.Equal(t, yaml(spec("a=4")), string(seen))
+	l.live("Q", "a=1")
+	_, err = l.r.Once(ctx, "prod") // remembers that this was taken back, so that a person can activate what is stored
+	require.Error(t, err)
+	refs = l.refs()
 	_, err = l.r.Once(ctx, "prod")
 	require.Error(t, err)
 	require.Equal(t, refs, l.refs(), "while it waits, what was seen is in Git, and nothing more is written")

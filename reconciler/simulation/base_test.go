@@ -460,6 +460,9 @@ func (c *checker) notDecided(k resource.Key, v string, field any, began time.Tim
 		if last := c.decidedOn(m.since).id; last.IsZero() || !c.w.ancestor(last, m.id) {
 			continue // before anything was decided on, or of a rewritten history, that people had to look at first
 		}
+		if field != nil && c.e.switched.After(m.since) {
+			continue // a version that did not know the field took the value for another one
+		}
 		if c.mergedSince(k, m.since) {
 			continue // Git decided anew, on what an older pull request said
 		}

@@ -92,6 +92,9 @@ func (w *world) pass(seconds int) {
 // tidy is the operator's and bob's part in peace: everything is looked at, permissions are back, one object a
 // name, no passwords in configuration, and an environment that was only observed is kept in agreement.
 func (e *env) tidy() {
+	if e.old {
+		e.switched, e.learnt = e.w.now, e.w.now
+	}
 	e.cover, e.old = nil, false
 	if e.p.Mode == reconciler.Observe {
 		e.p.Mode = reconciler.Sync
