@@ -126,6 +126,22 @@ func (p *pass) learnt(kind resource.Kind) ([]string, error) {
 	return sortedKeys(has), nil
 }
 
+// withFresh is what an object becomes under its new name, with the fields of live that an older version of the program did not know
+// and that neither Git nor base names.
+func (p *pass) withFresh(from resource.Key, live, want resource.Spec) (resource.Spec, error) {
+	base, err := p.baseNow().Spec(from)
+	if err != nil {
+		return nil, err
+	}
+	out := want.Clone() // which may be shared
+	for _, name := range p.st.seen.Fresh[from.Kind] {
+		if live[name] != nil && want[name] == nil && base[name] == nil {
+			out[name] = live[name]
+		}
+	}
+	return out, nil
+}
+
 // fieldNames are the names at the top of the objects of a kind.
 func fieldNames(s *resource.Snapshot, kind resource.Kind) (map[string]bool, error) {
 	out := map[string]bool{}

@@ -252,6 +252,9 @@ func (p *pass) changes(items []Item) ([]resource.Change, error) {
 		}
 		if before != nil && after != nil && from != it.Key { // what is left alone stands under the old name
 			after.Spec = p.rules.Restore(it.Key, after.Spec, before.Spec)
+			if after.Spec, err = p.withFresh(from, before.Spec, after.Spec); err != nil {
+				return nil, fmt.Errorf("plan %s: %w", it.Key, err)
+			}
 		}
 		out = append(out, resource.Change{Before: before, After: after})
 	}
