@@ -159,7 +159,6 @@ func (p *pass) activate(ctx context.Context) error {
 		return nil
 	}
 	if p.unready != nil {
-		p.inOrder = p.st.journal.ID + string(p.st.journal.Phase)
 		return p.unready
 	}
 	ctx, cancel := p.leased(ctx)

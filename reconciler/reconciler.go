@@ -194,7 +194,6 @@ type environment struct {
 	// descriptors are digests of kinds: see noteDescriptors.
 	descriptors map[resource.Kind]string
 	hidden      map[resource.Kind]map[resource.Key]bool // of kinds that were learnt from in part: what could not be read then
-	inOrder     string                                  // of which deployment, and phase of it, all but the activation is done: see keepRunning
 	refs        refs
 	wake        atomic.Pointer[worker]
 

@@ -216,7 +216,7 @@ func (p *pass) keepRunning(ctx context.Context) error {
 	}
 	if why := p.wouldLose(); why != "" {
 		p.unready = fmt.Errorf("deployment %s: %w: %s", j.ID, errWaits, why)
-		if err := p.flush(ctx); err != nil || p.inOrder == j.ID+string(j.Phase) {
+		if err := p.flush(ctx); err != nil || p.storedAsBefore(j) {
 			return errors.Join(p.unready, err)
 		}
 		return nil // what is stored is brought in order, so that a person can activate it
@@ -230,6 +230,17 @@ func (p *pass) keepRunning(ctx context.Context) error {
 	}
 	p.live = live
 	return nil
+}
+
+// storedAsBefore reports whether all that a deployment changed is stored as it was before it. It is looked at in each pass: a write that
+// was lost may land late.
+func (p *pass) storedAsBefore(j journal) bool {
+	for _, s := range j.Steps {
+		if !s.Before.IsZero() && p.seen.Hash(s.Before) != s.From || !s.After.IsZero() && s.After != s.Before && !p.seen.Hash(s.After).IsZero() {
+			return false
+		}
+	}
+	return j.Phase == phaseUndo
 }
 
 // runningUpdate commits to the live branch what runs otherwise than it is stored, before that is replaced.
