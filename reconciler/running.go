@@ -2,8 +2,6 @@ package reconciler
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -41,14 +39,15 @@ func (p *pass) gateRunning(ctx context.Context, g gated) (gated, error) {
 		p.holdPlan(g.plan, "what runs could not be read, and its activation would replace that", "")
 		return gated{}, nil
 	}
-	if err := p.takeRunning(runs); err != nil {
+	stored := p.lastStored()
+	if err := p.takeRunning(stored, runs); err != nil {
 		return gated{}, err
 	}
 	if why := p.wouldLose(); why != "" {
 		p.holdPlan(g.plan, why, "")
 		return gated{}, nil
 	}
-	others := p.notActivated(g.plan, runs)
+	others := p.notActivated(g.plan, stored, runs)
 	if id := othersID(g.plan, others); len(others) > 0 && !p.overridden(id) {
 		id = p.asWell(id)
 		p.report.Overrides = append(p.report.Overrides, id)
@@ -61,12 +60,11 @@ func (p *pass) gateRunning(ctx context.Context, g gated) (gated, error) {
 // othersID names a plan together with what else its activation would make run: who let the plan pass before somebody stored that
 // did not speak of it.
 func othersID(pl plan.Plan, others resource.Overlay) string {
-	h := sha256.New()
-	fmt.Fprintln(h, planID(pl))
+	all := []string{planID(pl)}
 	for _, k := range sortedResourceKeys(others) {
-		fmt.Fprintf(h, "%q %s\n", k.String(), hashAt(others[k], k))
+		all = append(all, k.String(), hashAt(others[k], k).String())
 	}
-	return hex.EncodeToString(h.Sum(nil)[:6])
+	return digest(all...)
 }
 
 func (p *pass) holdPlan(pl plan.Plan, why, id string) {
@@ -76,9 +74,8 @@ func (p *pass) holdPlan(pl plan.Plan, why, id string) {
 }
 
 // takeRunning notes what runs otherwise than it is stored, without secrets.
-func (p *pass) takeRunning(runs *resource.Snapshot) error {
+func (p *pass) takeRunning(stored, runs *resource.Snapshot) error {
 	p.running = resource.Overlay{}
-	base, want, stored := p.base.snapshot(), p.want.snapshot(), p.lastStored()
 	for k, h := range differing(stored, stored, runs) {
 		if !p.sees(k) && stored.Hash(k).IsZero() || h.live.IsZero() && !runs.Covers(k) {
 			continue // one of the two is not known
@@ -91,11 +88,7 @@ func (p *pass) takeRunning(runs *resource.Snapshot) error {
 		if err != nil {
 			return fmt.Errorf("what runs of %s: %w", k, err)
 		}
-		from := base
-		if base.Hash(k).IsZero() {
-			from = want
-		}
-		model, err := from.Spec(k)
+		model, err := p.maskOf(k)
 		if err != nil {
 			return fmt.Errorf("what runs of %s: %w", k, err)
 		}
@@ -143,7 +136,7 @@ func (p *pass) wouldLose() string {
 }
 
 // notActivated are the objects that a plan's activation would make run as Git does not say: what somebody stored, and runs otherwise.
-func (p *pass) notActivated(pl plan.Plan, runs *resource.Snapshot) resource.Overlay {
+func (p *pass) notActivated(pl plan.Plan, before, runs *resource.Snapshot) resource.Overlay {
 	after := resource.Overlay{}
 	for _, s := range pl.Steps {
 		if b := s.Change.Before; b != nil {
@@ -153,8 +146,7 @@ func (p *pass) notActivated(pl plan.Plan, runs *resource.Snapshot) resource.Over
 			after[a.Key] = a
 		}
 	}
-	before, want := p.lastStored(), p.want.snapshot()
-	stored := before.With(after)
+	stored, want := before.With(after), p.want.snapshot()
 	out := resource.Overlay{}
 	for k := range p.running {
 		if h := stored.Hash(k); h == want.Hash(k) || h == runs.Hash(k) {
@@ -203,7 +195,7 @@ func (p *pass) keepRunning(ctx context.Context) error {
 	if runs == nil {
 		return nil // what was done in part is finished all the same
 	}
-	if err := p.takeRunning(runs); err != nil {
+	if err := p.takeRunning(p.lastStored(), runs); err != nil {
 		return err
 	}
 	for _, s := range j.Steps { // what ran before it began is known

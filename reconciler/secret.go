@@ -136,17 +136,12 @@ func secretNames(v any) []string {
 
 // maskSeen masks what was listed: with the secrets of base, else with those that Git wants of an object that has none.
 func (p *pass) maskSeen(snap *resource.Snapshot) (resource.Overlay, error) {
-	recorded, base, want := p.live.snapshot(), p.base.snapshot(), p.want.snapshot()
 	out := resource.Overlay{}
-	for k, h := range differing(recorded, want, snap) {
+	for k, h := range differing(p.live.snapshot(), p.want.snapshot(), snap) {
 		if h.live.IsZero() {
 			continue
 		}
-		from := base
-		if base.Hash(k).IsZero() {
-			from = want
-		}
-		model, err := from.Spec(k)
+		model, err := p.maskOf(k)
 		if err != nil {
 			return nil, fmt.Errorf("observe %s: %w", k, err)
 		}
@@ -163,6 +158,14 @@ func (p *pass) maskSeen(snap *resource.Snapshot) (resource.Overlay, error) {
 		}
 	}
 	return out, nil
+}
+
+// maskOf is what says which fields of an object are secret: base, or Git where that does not know it.
+func (p *pass) maskOf(k resource.Key) (resource.Spec, error) {
+	if from := p.base.snapshot(); !from.Hash(k).IsZero() {
+		return from.Spec(k)
+	}
+	return p.want.snapshot().Spec(k)
 }
 
 // hasSecrets reports whether the descriptor of a kind calls a field secret.
