@@ -358,3 +358,21 @@ func TestAlternates(t *testing.T) {
 	require.NoError(t, err)
 	fsck(t, fork)
 }
+
+// A pack whose index is not in place yet is in nobody's way, in the repository itself and in one that it borrows from.
+func TestPackThatArrives(t *testing.T) {
+	t.Parallel()
+	h := newHosted(t)
+	first := h.fill(t)
+	git(t, h.bare, "repack", "-q", "-a", "-d")
+	fork := filepath.Join(t.TempDir(), "fork.git")
+	git(t, t.TempDir(), "clone", "-q", "--bare", "--shared", h.bare, fork)
+	half := filepath.Join(h.bare, "objects", "pack", "pack-"+strings.Repeat("1", 40)+".pack")
+	require.NoError(t, os.WriteFile(half, []byte("PACK"), 0o444))
+	for _, bare := range []string{h.bare, fork} {
+		s := open(t, Options{URL: bare})
+		_, err := s.Sync(t.Context())
+		require.NoError(t, err)
+		require.Len(t, listing(t, s, first), 50)
+	}
+}

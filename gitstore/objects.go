@@ -11,13 +11,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	gitcache "github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // A folder is the object folder of a bare repository on disk. It is safe for concurrent use: go-git's reader is not, so
@@ -45,9 +48,9 @@ func (f *folder) reopen() {
 		_ = f.reader.ObjectStorage.Close() // files that were read only
 	}
 	f.opened, f.packs = time.Now(), f.packTime()
-	f.reader = filesystem.NewStorageWithOptions(osfs.New(f.dir, osfs.WithBoundOS()),
+	f.reader = filesystem.NewStorageWithOptions(packView{osfs.New(f.dir, osfs.WithBoundOS())},
 		gitcache.NewObjectLRU(16*gitcache.MiByte),
-		filesystem.Options{KeepDescriptors: true, AlternatesFS: osfs.New("/", osfs.WithBoundOS())})
+		filesystem.Options{KeepDescriptors: true, AlternatesFS: packView{osfs.New("/", osfs.WithBoundOS())}})
 }
 
 // refresh makes packs visible that were added to the folder.
@@ -106,9 +109,15 @@ func (f *folder) try(id ID, read func() error) error {
 	}
 	// Clocks of file systems are coarse: what changed just before the reader was opened may have changed again since.
 	stale := f.packTime() != f.packs || f.opened.Sub(f.packs) < time.Second
-	if stale || errors.Is(err, fs.ErrNotExist) {
+	for range 3 { // a repack may take a pack away between the look at the list and the look into it
+		if !stale && !goneWhileRead(err) {
+			break
+		}
+		stale = false
 		f.reopen()
-		err = read()
+		if err = read(); err == nil {
+			return nil
+		}
 	}
 	switch {
 	case errors.Is(err, plumbing.ErrObjectNotFound):
@@ -117,6 +126,39 @@ func (f *folder) try(id ID, read func() error) error {
 		return fmt.Errorf("object %s: %w", id, err)
 	}
 	return nil
+}
+
+// goneWhileRead reports whether an error means that a file was listed and was not there when it was opened.
+func goneWhileRead(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, dotgit.ErrPackfileNotFound)
+}
+
+// packView is a file system in which a pack is there once its index is: writers put the index in place last (git's
+// finish_tmp_packfile), and go-git, which looks for packs, would fail in between.
+type packView struct{ billy.Filesystem }
+
+// ReadDir implements billy.Dir.
+func (v packView) ReadDir(path string) ([]os.FileInfo, error) {
+	list, err := v.Filesystem.ReadDir(path)
+	if err != nil || filepath.Base(path) != "pack" {
+		return list, err
+	}
+	indexed := make(map[string]bool, len(list))
+	for _, info := range list {
+		if name, ok := strings.CutSuffix(info.Name(), ".idx"); ok {
+			indexed[name] = true
+		}
+	}
+	return slices.DeleteFunc(list, func(info os.FileInfo) bool {
+		name, ok := strings.CutSuffix(info.Name(), ".pack")
+		return ok && !indexed[name]
+	}), nil
+}
+
+// Chroot implements billy.Chroot: alternates are seen the same way.
+func (v packView) Chroot(path string) (billy.Filesystem, error) {
+	sub, err := v.Filesystem.Chroot(path)
+	return packView{sub}, err
 }
 
 // read reads one object. The caller holds mu.
