@@ -471,7 +471,7 @@ func (p *pass) commitCaughtUp(c gitstore.Commit, had *liveHistory) error {
 		}
 	}
 	for k, h := range differing(before.snapshot(), before.snapshot(), after.snapshot()) {
-		if h.live == base.Hash(k) || !after.snapshot().Covers(k) && h.live.IsZero() {
+		if p.alike(k, base, after.snapshot()) || !after.snapshot().Covers(k) && h.live.IsZero() {
 			continue
 		}
 		if at, merged := p.cameIn[k]; merged {
@@ -479,11 +479,9 @@ func (p *pass) commitCaughtUp(c gitstore.Commit, had *liveHistory) error {
 				continue // base is of a later merge
 			}
 		}
-		values, err := had.since(k, base.Hash(k))
-		if err != nil {
+		if had, err := had.had(k, after.snapshot(), base); err != nil {
 			return err
-		}
-		if !values[h.live] {
+		} else if !had {
 			continue
 		}
 		r, err := after.snapshot().Resource(k)

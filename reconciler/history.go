@@ -45,19 +45,35 @@ func (l *liveHistory) at(i int) (liveStep, bool, error) {
 	return l.steps[i], true, nil
 }
 
-// since returns the values that live has had of k since it was as base says, or since base was born.
-func (l *liveHistory) since(k resource.Key, base resource.Hash) (map[resource.Hash]bool, error) {
+// had reports whether live has had a value of k since it was as base says, or since base was born, but for what is left
+// alone of it: what runs otherwise all the time is no part of what was decided.
+func (l *liveHistory) had(k resource.Key, value, base *resource.Snapshot) (bool, error) {
+	for i := 0; ; i++ {
+		s, ok, err := l.at(i)
+		if err != nil || !ok || s.commit.ID == l.born[k] {
+			return false, err
+		}
+		if i > 0 && s.seen.Hash(k) == l.steps[i-1].seen.Hash(k) {
+			continue
+		}
+		if l.p.alike(k, s.seen, base) {
+			return false, nil
+		}
+		if l.p.alike(k, s.seen, value) {
+			return true, nil
+		}
+	}
+}
+
+// all returns the values that live ever had of k.
+func (l *liveHistory) all(k resource.Key) (map[resource.Hash]bool, error) {
 	out := map[resource.Hash]bool{}
 	for i := 0; ; i++ {
 		s, ok, err := l.at(i)
 		if err != nil || !ok {
 			return out, err
 		}
-		h := s.seen.Hash(k)
-		if h == base || s.commit.ID == l.born[k] {
-			return out, nil
-		}
-		out[h] = true
+		out[s.seen.Hash(k)] = true
 	}
 }
 

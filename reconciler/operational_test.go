@@ -222,3 +222,20 @@ func TestDecisionsOutliveOperationalChanges(t *testing.T) {
 		merged(l)
 	})
 }
+
+// Somebody copies live into Git and reverts that between two passes, while what is operational goes on changing: that decides
+// about the rest by rule 4, and nothing is proposed again.
+func TestOperationalFieldsDoNotHideThatGitCaughtUp(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, withOpen(), "Q: a=1 open=1")
+	l.hand("Q", "a=2 open=2")
+	l.pass()
+	require.Len(t, l.pulls(), 1)
+	id := l.commit(map[string]string{"Q": "a=2 open=3"})
+	l.revert(id)
+	l.hand("Q", "a=2 open=4")
+	l.pass()
+	require.Empty(t, l.pulls(), "decided")
+	l.live("Q", "a=1 open=4")
+	l.quiet()
+}

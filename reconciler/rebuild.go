@@ -69,7 +69,7 @@ func (p *pass) commonValues() error {
 				continue
 			}
 			if had[k] == nil {
-				if had[k], err = live.since(k, unseenHash); err != nil {
+				if had[k], err = live.all(k); err != nil {
 					return err
 				}
 			}
@@ -93,9 +93,6 @@ func (p *pass) commonValues() error {
 	}
 	return nil
 }
-
-// unseenHash is the hash of nothing that exists, so that a walk back never ends at base.
-var unseenHash = resource.Hash{1}
 
 // agreedNow takes what both sides say at this moment, and leaves the rest open.
 func (p *pass) agreedNow(want *resource.Snapshot, open map[resource.Key]bool) {
