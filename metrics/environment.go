@@ -152,6 +152,7 @@ func (m *Metrics) Forget(env string) {
 	} {
 		v.DeletePartialMatch(labels)
 	}
+	m.vendorLeft.set(env, nil)
 }
 
 // replace makes the environment's series of v exactly those that fill sets. A

@@ -30,6 +30,7 @@ type Metrics struct {
 	held           *prometheus.GaugeVec
 	fights         *prometheus.GaugeVec
 	vendorRequests *prometheus.CounterVec
+	vendorLeft     *remaining
 	githubRequests *prometheus.CounterVec
 	githubLeft     *prometheus.GaugeVec
 	webhooks       *prometheus.CounterVec
@@ -61,6 +62,7 @@ func New(reg prometheus.Registerer) *Metrics {
 		fights:         f.gauges("fights", "Objects that are left alone because somebody else keeps changing them back.", env),
 		operational:    f.gauges("operational_objects", "Objects whose operational fields run otherwise than Git says: told, and not deployed.", env, "kind"),
 		vendorRequests: f.counters("vendor_api_requests_total", "Requests to platforms.", "vendor", "operation", "code"),
+		vendorLeft:     f.remaining("vendor_api_rate_limit_remaining", "Requests that may be sent to the platform now without waiting; absent where nothing bounds them.", env),
 		githubRequests: f.counters("github_api_requests_total", "Requests to GitHub.", "method", "code"),
 		githubLeft:     f.gauges("github_rate_limit_remaining", "Requests that GitHub still takes until the quota is renewed.", "resource"),
 		webhooks:       f.counters("webhook_deliveries_total", "Webhook deliveries by what became of them.", "event", "result"),
@@ -135,6 +137,15 @@ func (m *Metrics) Request(vendor, operation, code string) {
 		return
 	}
 	m.vendorRequests.WithLabelValues(vendor, operation, code).Inc()
+}
+
+// RateLimit makes every scrape ask how many requests may be sent to an environment's platform. ask may be called
+// concurrently, until Forget or the next RateLimit of the environment.
+func (m *Metrics) RateLimit(env string, ask func() (requests int, bounded bool)) {
+	if m == nil {
+		return
+	}
+	m.vendorLeft.set(env, ask)
 }
 
 // GitHubRequest counts one request to GitHub. code is the HTTP status, 0 where no answer came.

@@ -36,6 +36,7 @@ func everything(m *metrics.Metrics, env string) {
 	m.Pending(env, 4)
 	m.Applied(env, "0123abcd")
 	m.Request("directory", "observe", "ok")
+	m.RateLimit(env, func() (int, bool) { return 240, true })
 	m.GitHubRequest("GET", 200)
 	m.GitHubRequest("GET", 0)
 	m.GitHubLimit("core", 4999)
@@ -53,7 +54,7 @@ func TestNamesAreGoodPractice(t *testing.T) {
 	require.Empty(t, problems)
 	families, err := reg.Gather()
 	require.NoError(t, err)
-	require.Len(t, families, 23, "an instrument without a series in this test is not linted")
+	require.Len(t, families, 24, "an instrument without a series in this test is not linted")
 }
 
 func TestNilMetricsDoNothing(t *testing.T) {
@@ -100,6 +101,17 @@ driftback_oldest_drift_timestamp_seconds{environment="test"} 1.7723664e+09
 # TYPE driftback_pull_requests gauge
 driftback_pull_requests{environment="test",state="open"} 1
 `), "driftback_applied_commit_info", "driftback_drifted_objects", "driftback_oldest_drift_timestamp_seconds", "driftback_pull_requests"))
+
+	left := 7
+	m.RateLimit("prod", func() (int, bool) { return left, true })
+	m.RateLimit("test", func() (int, bool) { return 0, false })
+	for ; left > 5; left-- {
+		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
+# HELP driftback_vendor_api_rate_limit_remaining Requests that may be sent to the platform now without waiting; absent where nothing bounds them.
+# TYPE driftback_vendor_api_rate_limit_remaining gauge
+driftback_vendor_api_rate_limit_remaining{environment="prod"} %d
+`, left)), "driftback_vendor_api_rate_limit_remaining"))
+	}
 
 	m.Forget("prod")
 	families, err := reg.Gather()

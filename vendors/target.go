@@ -165,6 +165,9 @@ func (t *Target) Doubt(keys []resource.Key, until time.Time) {
 // Narrower returns the driver's Narrower, if it is one.
 func (t *Target) Narrower() (Narrower, bool) { n, ok := t.d.(Narrower); return n, ok }
 
+// Metered returns the driver's Metered, if it is one.
+func (t *Target) Metered() (Metered, bool) { m, ok := t.d.(Metered); return m, ok }
+
 // Doctor returns the driver's Doctor, if it is one.
 func (t *Target) Doctor() (Doctor, bool) { d, ok := t.d.(Doctor); return d, ok }
 

@@ -137,6 +137,12 @@ type Narrower interface {
 	Narrow(kinds []resource.Kind) error
 }
 
+// A Metered driver keeps to a number of requests that its platform permits. Optional.
+type Metered interface {
+	// Remaining returns how many requests may be sent at this moment without waiting; false where nothing bounds them.
+	Remaining() (requests int, bounded bool)
+}
+
 // A Doctor knows what an operator has to know who sets the platform up: which permissions are missing, what the credentials
 // show. It only reads. Optional.
 type Doctor interface {

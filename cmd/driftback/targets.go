@@ -48,6 +48,9 @@ func (w *workspace) openTarget(ctx context.Context, name string, m *metrics.Metr
 		Logger: w.log.With("env", name),
 	})
 	w.onClose("environment "+name, t.Close)
+	if metered, can := t.Metered(); can {
+		m.RateLimit(name, metered.Remaining)
+	}
 	p, err := narrow(t, e.Kinds)
 	if err != nil {
 		return nil, fmt.Errorf("environment %s: kinds: %w", name, err)

@@ -73,10 +73,7 @@ func (b *budget) try() (wait time.Duration, landed chan struct{}) {
 		b.flying++
 		return 0, nil
 	}
-	b.recover(now)
-	for len(b.sent) > 0 && !b.sent[0].After(now) {
-		b.sent = b.sent[1:]
-	}
+	b.expire(now)
 	if len(b.sent)+b.flying < b.limit {
 		b.flying++
 		return 0, nil
@@ -87,6 +84,14 @@ func (b *budget) try() (wait time.Duration, landed chan struct{}) {
 		return b.sent[over].Sub(now), nil
 	}
 	return 0, b.landed
+}
+
+// expire takes back the places that became free, after raising the limit where it is time for that. The caller holds mu.
+func (b *budget) expire(now time.Time) {
+	b.recover(now)
+	for len(b.sent) > 0 && !b.sent[0].After(now) {
+		b.sent = b.sent[1:]
+	}
 }
 
 // recover raises the limit for every window that has passed without a refusal.
@@ -131,6 +136,21 @@ func (b *budget) refused(wait time.Duration) {
 		b.limit = max(1, b.limit/2)
 		b.adjusted = now
 	}
+}
+
+// remaining is how many requests may be sent now; false where nothing bounds them.
+func (b *budget) remaining() (int, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.clock.Now()
+	if b.paused.After(now) {
+		return 0, true
+	}
+	if b.max == 0 {
+		return 0, false
+	}
+	b.expire(now)
+	return max(0, b.limit-len(b.sent)-b.flying), true
 }
 
 // need is how long so many requests more will take, about.

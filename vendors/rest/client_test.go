@@ -91,6 +91,47 @@ func TestBudgetIsNeverExceeded(t *testing.T) {
 	})
 }
 
+func TestRemaining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := func(c *Client) int {
+			n, bounded := c.budget.remaining()
+			require.True(t, bounded)
+			return n
+		}
+		refuse := false
+		var c *Client
+		c = client(t, Options{}, func(r *http.Request) (int, http.Header, string) {
+			require.Less(t, left(c), 300, "what is under way has its place")
+			if refuse {
+				refuse = false
+				return 429, http.Header{"Retry-After": {"20"}}, `{"message":"slow down"}`
+			}
+			return 200, nil, "{}"
+		})
+		require.Equal(t, 300, left(c))
+		for range 10 {
+			_, err := c.Do(t.Context(), Request{Path: "/x"})
+			require.NoError(t, err)
+		}
+		require.Equal(t, 290, left(c))
+		time.Sleep(2 * window)
+		require.Equal(t, 300, left(c))
+		refuse = true
+		done := make(chan error)
+		go func() {
+			_, err := c.Do(t.Context(), Request{Path: "/x"})
+			done <- err
+		}()
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		require.Zero(t, left(c), "the platform wants none")
+		require.NoError(t, <-done)
+		require.Equal(t, 148, left(c), "half of 300, and two were sent")
+		_, bounded := newBudget(0, vendors.SystemClock{}).remaining()
+		require.False(t, bounded)
+	})
+}
+
 func TestLimitIsLearnt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused, limit := 0, 100

@@ -45,6 +45,7 @@ var (
 	_ IDs            = (*Driver)(nil)
 
 	_ vendors.Doubter = (*Driver)(nil)
+	_ vendors.Metered = (*Driver)(nil)
 )
 
 // New opens a driver. Nothing is sent yet.
@@ -120,6 +121,9 @@ func (d *Driver) Close() error {
 
 // Client returns the client, for what is asked of the platform outside of kinds.
 func (d *Driver) Client() *Client { return d.c }
+
+// Remaining implements vendors.Metered: what is left of the minute's budget.
+func (d *Driver) Remaining() (requests int, bounded bool) { return d.c.budget.remaining() }
 
 // Key implements IDs.
 func (d *Driver) Key(k resource.Kind, id string) (resource.Key, bool) {
