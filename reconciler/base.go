@@ -471,7 +471,7 @@ func (p *pass) commitCaughtUp(c gitstore.Commit, had *liveHistory) error {
 		}
 	}
 	for k, h := range differing(before.snapshot(), before.snapshot(), after.snapshot()) {
-		if p.alike(k, base, after.snapshot()) || !after.snapshot().Covers(k) && h.live.IsZero() {
+		if p.equal(k, base, after.snapshot()) || !after.snapshot().Covers(k) && h.live.IsZero() {
 			continue
 		}
 		if at, merged := p.cameIn[k]; merged {

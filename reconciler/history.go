@@ -45,8 +45,8 @@ func (l *liveHistory) at(i int) (liveStep, bool, error) {
 	return l.steps[i], true, nil
 }
 
-// had reports whether live has had a value of k since it was as base says, or since base was born, but for what is left
-// alone of it: what runs otherwise all the time is no part of what was decided.
+// had reports whether live has had a value of k since it was as base says, or since base was born, but for operational fields:
+// what runs otherwise all the time is no part of what was decided. What rules ignore is: they may change.
 func (l *liveHistory) had(k resource.Key, value, base *resource.Snapshot) (bool, error) {
 	for i := 0; ; i++ {
 		s, ok, err := l.at(i)
@@ -56,10 +56,10 @@ func (l *liveHistory) had(k resource.Key, value, base *resource.Snapshot) (bool,
 		if i > 0 && s.seen.Hash(k) == l.steps[i-1].seen.Hash(k) {
 			continue
 		}
-		if l.p.alike(k, s.seen, base) {
+		if l.p.equal(k, s.seen, base) {
 			return false, nil
 		}
-		if l.p.alike(k, s.seen, value) {
+		if l.p.equal(k, s.seen, value) {
 			return true, nil
 		}
 	}

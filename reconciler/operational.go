@@ -62,6 +62,22 @@ func (p *pass) alike(k resource.Key, a, b *resource.Snapshot) bool {
 	return err == nil && p.rules.Strip(k, x).Hash() == p.rules.Strip(k, y).Hash()
 }
 
+// equal reports whether two snapshots say the same of an object, but for its operational fields. What cannot be loaded is not equal.
+func (p *pass) equal(k resource.Key, a, b *resource.Snapshot) bool {
+	if a.Hash(k) == b.Hash(k) {
+		return true
+	}
+	if a.Hash(k).IsZero() || b.Hash(k).IsZero() || !p.rules.Touches(k) {
+		return false
+	}
+	x, err := a.Spec(k)
+	if err != nil {
+		return false
+	}
+	y, err := b.Spec(k)
+	return err == nil && p.rules.Observed(k, x, y).Hash() == y.Hash()
+}
+
 // stillAs reports whether live is what it was when people saw it with the hash h, but for what is left alone of it.
 func (p *pass) stillAs(k resource.Key, h resource.Hash) bool {
 	now := p.seen.Hash(k)

@@ -39,6 +39,7 @@ func (c *checker) stateMoved(from, to gitstore.ID) {
 	c.noteBase(is)
 	if n := len(c.heads); n == 0 || c.heads[n-1].id != now.seen.Head {
 		c.heads = append(c.heads, mainTip{now.seen.Head, c.w.now})
+		c.knew = append(c.knew, liveAt{c.ownLive(), now.seen.Born})
 	}
 }
 
@@ -377,6 +378,17 @@ func (c *checker) decidedOn(at time.Time) (last mainTip) {
 	return last
 }
 
+// knewWhenDecided reports whether the pass that decided first on what Git said at m, if there was one yet, knew that live says v: it may
+// not have been able to read the object, and what live said before base was born is no answer.
+func (c *checker) knewWhenDecided(k resource.Key, v string, m mainTip) bool {
+	i := slices.IndexFunc(c.heads, func(h mainTip) bool { return h.since.After(m.since) && c.w.ancestor(m.id, h.id) })
+	if i < 0 {
+		return true
+	}
+	live := c.knew[i]
+	return live.born[k] != live.commit && c.w.tree(live.commit, "").text[k] == v
+}
+
 // alike reports whether two sides agree but for a field that the rules of a commit ignore.
 func (c *checker) alike(commit gitstore.ID, k resource.Key, a, b *tree) bool {
 	if !c.ignoresB(commit, k) || a.spec[k] == nil || b.spec[k] == nil {
@@ -459,6 +471,9 @@ func (c *checker) notDecided(k resource.Key, v string, field any, began time.Tim
 		}
 		if last := c.decidedOn(m.since).id; last.IsZero() || !c.w.ancestor(last, m.id) {
 			continue // before anything was decided on, or of a rewritten history, that people had to look at first
+		}
+		if !c.knewWhenDecided(k, v, m) {
+			continue // nobody can tell whether live had the value before Git said it
 		}
 		if field != nil && c.e.switched.After(m.since) {
 			continue // a version that did not know the field took the value for another one

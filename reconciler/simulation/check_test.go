@@ -23,6 +23,7 @@ type checker struct {
 	shown  map[resource.Key]time.Time            // when the live branch last said something of the object
 	since  map[resource.Key]time.Time            // since when it says the same of it
 	heads  []mainTip                             // what the daemons decided on, with when that was written down
+	knew   []liveAt                              // for each of these, what live was to them
 	asked  []asking                              // what people asked for by command
 	had    map[resource.Key]map[string]time.Time // values that base has had, with when it first did
 	over   map[resource.Key]map[string]time.Time // deployments that wrote over what somebody else had made of the object
@@ -80,6 +81,8 @@ type stateAt struct {
 		Proposals []proposalAt
 		// Descriptors are digests of what the version that wrote it knows of each kind.
 		Descriptors map[resource.Kind]string
+		// Born are the objects whose base is younger than a commit of the live branch.
+		Born map[resource.Key]gitstore.ID
 	}
 	journal struct {
 		Owner, Phase, ID, Commit, Cause string
@@ -99,6 +102,12 @@ type stateAt struct {
 type stepAt struct {
 	Before, After resource.Key
 	From, To      resource.Hash
+}
+
+// liveAt is what live was to a pass.
+type liveAt struct {
+	commit gitstore.ID
+	born   map[resource.Key]gitstore.ID
 }
 
 type proposalAt struct {
