@@ -234,7 +234,10 @@ func (h hand) send(k resource.Kind, id string, body map[string]any) (string, err
 	if id == "" {
 		m, err := h.ask("POST", at.path, body)
 		made, _ := m["id"].(string)
-		return made, err
+		if err != nil || k != group || body["description"] == nil {
+			return made, err
+		}
+		id = made // an update alone takes the description
 	}
 	item, method := at.path+"/"+id+at.version, "PUT"
 	if at.patch {

@@ -12,8 +12,9 @@ func peopleKinds(h hooks) []rest.Kind {
 		),
 	}, "/api/v2/locations", "PATCH"))
 
+	// A creation drops the description (MyPureCloud/terraform-provider-genesyscloud, group).
 	groups := versioned(crud(rest.Kind{
-		Kind: group, Gone: deleted,
+		Kind: group, Gone: deleted, Later: []string{"description"},
 		Fields: all(
 			immutable("type"), with(refs("owners", user), ownerIDs), none("owners"), empty("description"),
 			volatile("memberCount", "state", "images", "email"), keyed("addresses", "type"), none("addresses"), local("addresses"),

@@ -104,7 +104,7 @@ var examples = []example{
 		"callback": {"maximumCapacity": 1, "interruptableMediaTypes": [], "includeNonAcd": false}, "chat": {"maximumCapacity": 4, "interruptableMediaTypes": [], "includeNonAcd": false},
 		"email": {"maximumCapacity": 1, "interruptableMediaTypes": ["call", "callback", "chat"], "includeNonAcd": false},
 		"message": {"maximumCapacity": 4, "interruptableMediaTypes": [], "includeNonAcd": true}, "workitem": {"maximumCapacity": 1, "interruptableMediaTypes": [], "includeNonAcd": false}}}`},
-	{key: "user/ann@example.org", json: `{"name": "Ann Lee", "title": "Agent #", "state": "active", ` + home + `}`},
+	{key: "user/ann@example.org", json: `{"name": "Ann Lee", "title": "Agent #", "state": "active", "acdAutoAnswer": true, ` + home + `}`},
 }
 
 // others are needed by examples and none themselves.

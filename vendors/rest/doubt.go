@@ -136,18 +136,25 @@ func (w *change) adopt(ctx context.Context) error {
 	}
 	w.d.doubts(w.After.Key, live.fetched.id)
 	w.d.written(k, live.fetched.id)
-	if !w.secret && !steps {
-		return w.rest(ctx, live.fetched.id, live.o, live.spec, nil)
+	if w.secret || steps {
+		return w.update(ctx)
 	}
-	return w.update(ctx)
+	if err := w.rest(ctx, live.fetched.id, live.o, live.spec, nil); err != nil {
+		return err
+	}
+	return w.complete(ctx)
 }
 
 // begun reports whether what is live can be what the creation of a spec has begun: what is written at once is the same, and what is
-// written after it says nothing that was not sent. So nothing that somebody else set is overwritten.
+// written after it says nothing that was not sent, or is what the platform put there as the creation did not take it. So nothing that
+// somebody else set is overwritten.
 func (k *kind) begun(live, sent resource.Spec, steps bool) bool {
 	for _, spec := range []resource.Spec{live, sent} {
 		for f := range spec {
-			later := steps || slices.ContainsFunc(k.Parts, func(p Part) bool { return p.Field == f })
+			if k.later(f) {
+				continue
+			}
+			later := steps || k.isPart(f)
 			if later && !within(live[f], sent[f]) || !later && !resource.Equal(live[f], sent[f]) {
 				return false
 			}

@@ -77,6 +77,9 @@ type Kind struct {
 	ID string
 	// Aliases are fields with further ids by which others refer to the object: published versions of a form.
 	Aliases []string
+	// Later are fields at the top that a creation says to take, and does not: an update writes them right after it, as it does what Create.Only
+	// and Sent.Omit leave out.
+	Later []string
 	// Gone are objects that are listed though they are deleted, or are none of ours.
 	Gone []Match
 	// Moved are volatile fields of which a listing shows that something which it does not show has moved:

@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/resource"
@@ -33,7 +35,40 @@ func (w *change) create(ctx context.Context) error {
 		return err
 	}
 	d.written(k, id)
-	return w.rest(ctx, id, Object{}, nil, nil)
+	if err := w.rest(ctx, id, Object{}, nil, nil); err != nil {
+		return err
+	}
+	return w.complete(ctx)
+}
+
+// complete updates a new object with what its creation does not take.
+func (w *change) complete(ctx context.Context) error {
+	k := w.k
+	if w.live == nil || !k.updates() || k.Style == Replace {
+		return nil
+	}
+	for field, want := range w.after {
+		if k.later(field) && !resource.Equal(w.live.spec[field], want) {
+			if err := w.update(ctx); err != nil {
+				return fmt.Errorf("%w, without %s: %w", errHalf, field, err)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// later reports whether a field at the top is written by an update after the creation.
+func (k *kind) later(field string) bool {
+	if k.isPart(field) || field == k.Parent.Field {
+		return false
+	}
+	sent, as := Sent{}, field
+	if n := k.root.step(field); n != nil {
+		sent = n.field.Create
+		as = cmp.Or(sent.As, field)
+	}
+	return sent.Omit || k.Create.Only != nil && !slices.Contains(k.Create.Only, as) || slices.Contains(k.Later, field)
 }
 
 // post sends a creation and returns the engine's id of what it made.
@@ -110,7 +145,11 @@ func (w *change) overwrite(ctx context.Context, id string) error {
 // update writes the object as it shall be over what is live.
 func (w *change) update(ctx context.Context) error {
 	d, k, live := w.d, w.k, w.live
-	body, err := w.writer().body(w.Action(), *w.After, live.o, live.spec)
+	a := w.Action()
+	if a == resource.Create {
+		a = resource.Update // there it is, and its creation does not take everything
+	}
+	body, err := w.writer().body(a, *w.After, live.o, live.spec)
 	if err != nil {
 		return err
 	}

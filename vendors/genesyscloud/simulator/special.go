@@ -54,6 +54,8 @@ func (c *call) created(x *object, sent map[string]any) {
 		c.createdForm(x)
 	case "flow":
 		x.Extra = map[string]any{}
+	case "group":
+		delete(x.Body, "description") // updates alone take it
 	}
 }
 
