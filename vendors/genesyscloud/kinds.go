@@ -121,7 +121,7 @@ func rows(h hooks) []rest.Kind {
 		out = append(out, area...)
 	}
 	for i := range out {
-		if out[i].When == "" {
+		if out[i].When == "" && !out[i].Verbatim {
 			out[i].When = "dateModified"
 		}
 		if !out[i].ReferenceOnly {

@@ -41,7 +41,7 @@ func promptKinds(h hooks) []rest.Kind {
 	// Rows are data as often as configuration, and many: opt-in.
 	rowsOf := "/api/v2/flows/datatables/{parent}/rows"
 	tableRows := crud(rest.Kind{
-		Kind: datatablerow, OptIn: true, ID: "key",
+		Kind: datatablerow, OptIn: true, ID: "key", Verbatim: true, // columns may be called id or version
 		Parent:   rest.Parent{Kind: datatable, Field: "datatable"},
 		Listings: []rest.Listing{{Path: rowsOf, Query: map[string]string{"showbrief": "false"}}},
 		Name:     rest.Name{Fields: []string{"datatable", "key"}, Fixed: true},

@@ -253,7 +253,9 @@ func (k *kind) tree(place map[resource.Kind]int) {
 		}
 	}
 	for _, v := range k.p.Volatile {
-		drop(v, false)
+		if !k.Verbatim {
+			drop(v, false)
+		}
 	}
 	for _, f := range k.Moved {
 		drop(f, true)

@@ -54,6 +54,9 @@ func (k *kind) read(o Object, parent string, n namer) (reading, error) {
 	}
 	m := v.(map[string]any)
 	if k.Parent.Field != "" {
+		if _, taken := m[k.Parent.Field]; taken && k.Verbatim {
+			return reading{}, fmt.Errorf("has a field of its own that is called %s", k.Parent.Field)
+		}
 		m[k.Parent.Field] = resource.Ref{Key: resource.Key{Kind: k.Parent.Kind, Name: parent}}
 	}
 	spec, err := resource.CanonicalSpec(m)

@@ -15,7 +15,11 @@ func (p *pass) unreadable(ctx context.Context, it item, cause error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	name, err := it.k.nameOf(it.o, nil)
+	var of resource.Spec
+	if f := it.k.Parent.Field; f != "" {
+		of = resource.Spec{f: resource.Ref{Key: resource.Key{Kind: it.k.Parent.Kind, Name: it.parent.name}}}
+	}
+	name, err := it.k.nameOf(it.o, of)
 	d := p.d
 	d.x.mu.Lock()
 	t := d.x.tables[it.k.Kind.Kind]

@@ -75,6 +75,8 @@ type Kind struct {
 	Parent Parent
 	// ID is the field with the object's id; "" means "id". A number is taken by its digits.
 	ID string
+	// Verbatim objects have fields of people's own: Platform.Volatile does not concern them. One that is called as Parent.Field cannot be read.
+	Verbatim bool
 	// Aliases are fields with further ids by which others refer to the object: published versions of a form.
 	Aliases []string
 	// Later are fields at the top that a creation says to take, and does not: an update writes them right after it, as it does what Create.Only
