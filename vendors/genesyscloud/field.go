@@ -144,7 +144,7 @@ func versioned(k rest.Kind) rest.Kind {
 	return k
 }
 
-// reference is a kind that is looked up by name and never managed.
+// reference is a kind that is looked up by name and never managed. What is new since its names were listed is asked for by its id.
 func reference(kind resource.Kind, path string) rest.Kind {
-	return rest.Kind{Kind: kind, ReferenceOnly: true, Listings: []rest.Listing{{Path: path}}}
+	return rest.Kind{Kind: kind, ReferenceOnly: true, Listings: []rest.Listing{{Path: path}}, Get: rest.Operation{Path: path + "/{id}"}}
 }

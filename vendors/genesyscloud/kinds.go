@@ -138,7 +138,7 @@ func referenceKinds() []rest.Kind {
 	domain := reference(emaildomain, "/api/v2/routing/email/domains")
 	domain.Name.Fields = []string{"id"}
 	route := reference(emailroute, "/api/v2/routing/email/domains/{parent}/routes")
-	route.Parent = rest.Parent{Kind: emaildomain, Field: "domain"}
+	route.Parent, route.Get = rest.Parent{Kind: emaildomain, Field: "domain"}, rest.Operation{} // what refers to it does not name its domain in every place
 	route.Name.Fields = []string{"domain", "pattern"}
 	return []rest.Kind{
 		domain, route,

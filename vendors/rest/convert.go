@@ -202,6 +202,8 @@ func idText(v any) (string, bool) {
 	return "", false
 }
 
+var errNameless = errors.New("has no")
+
 // nameOf returns the name under which the object is known.
 func (k *kind) nameOf(o Object, spec resource.Spec) (string, error) {
 	if k.Name.Singleton != "" {
@@ -227,10 +229,20 @@ func (k *kind) nameOf(o Object, spec resource.Spec) (string, error) {
 			parts[i] = fmt.Sprint(v)
 		}
 		if parts[i] == "" {
-			return "", fmt.Errorf("has no %s to be named by", path)
+			return "", fmt.Errorf("%w %s to be named by", errNameless, path)
 		}
 	}
 	return joinName(parts), nil
+}
+
+// nameless reports whether an object lacks something that its name is made of, which its parent does not give.
+func (k *kind) nameless(o Object) bool {
+	for _, path := range k.names {
+		if v, _ := at(o, path); (v == nil || v == "") && path != k.Parent.Field {
+			return true
+		}
+	}
+	return false
 }
 
 // joinName makes one name of several; splitName is its inverse.

@@ -363,7 +363,7 @@ func (d *Driver) learn(ctx context.Context, kind resource.Kind, id string) (stri
 		if refused := (*Refusal)(nil); errors.As(err, &refused) && refused.Status == 400 {
 			err = ErrMissing // no id of this platform at all
 		}
-		if err == nil && k.isGone(f.o) {
+		if err == nil && (k.isGone(f.o) || k.nameless(f.o)) {
 			err = ErrMissing
 		}
 	}

@@ -253,10 +253,7 @@ func (p *pass) take(ctx context.Context, it item) error {
 		it.o = o
 	}
 	if k.isGone(it.o) {
-		d.x.mu.Lock()
-		defer d.x.mu.Unlock()
-		t := d.x.tables[k.Kind.Kind]
-		t.entries[t.bury(it.ident, it.id, it.digest)].pass = it.pass
+		p.bury(it)
 		return nil
 	}
 	if k.managed && !it.complete {
@@ -269,6 +266,10 @@ func (p *pass) take(ctx context.Context, it item) error {
 	}
 	if !k.managed {
 		name, err := d.nameOf(ctx, k, it.parent.id, it.o)
+		if errors.Is(err, errNameless) { // nobody can refer to it by name, and the others can be
+			p.bury(it)
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", it.id, err)
 		}
@@ -298,6 +299,14 @@ func (p *pass) take(ctx context.Context, it item) error {
 	}
 	p.note(it, r)
 	return nil
+}
+
+// bury notes an object that is none for us, so that it is not looked at again as long as it is listed as it is.
+func (p *pass) bury(it item) {
+	p.d.x.mu.Lock()
+	defer p.d.x.mu.Unlock()
+	t := p.d.x.tables[it.k.Kind.Kind]
+	t.entries[t.bury(it.ident, it.id, it.digest)].pass = it.pass
 }
 
 // namer returns what tells names in this pass. What could not be listed is not asked for one by one.

@@ -24,7 +24,7 @@ func otherKinds() []row {
 		},
 		{
 			name: "credential", entity: "Credential", service: "Integrations", path: "/api/v2/integrations/credentials", permission: "integrations:credential",
-			update: "PUT", required: "name type", computed: "createdDate=created modifiedDate=modified credentialFields=secret",
+			update: "PUT", required: "type", unique: "-", computed: "createdDate=created modifiedDate=modified credentialFields=secret",
 		},
 		{
 			name: "webconfiguration", entity: "WebDeploymentConfiguration", service: "WebDeployments", path: "/api/v2/webdeployments/configurations", permission: "webDeployments:configuration",
