@@ -84,5 +84,19 @@ func keepIDs(live, body []rest.Object, name string) {
 		for _, inner := range []string{"questions", "answerOptions", "multipleSelectOptionQuestions"} {
 			keepIDs(list(l, inner), list(b, inner), "text")
 		}
+		keepDefault(l, b)
+	}
+}
+
+// keepDefault leaves the default answer of a question what it is: the id of one of its answers, which no spec has.
+func keepDefault(live, body rest.Object) {
+	wants, id := sub(body, "defaultAnswer"), text(sub(live, "defaultAnswer"), "id")
+	if wants == nil || id == "" || wants["notApplicable"] == true {
+		return
+	}
+	for _, answer := range list(body, "answerOptions") {
+		if text(answer, "id") == id {
+			wants["id"] = id
+		}
 	}
 }

@@ -25,6 +25,7 @@ func outboundKinds() []rest.Kind {
 			secret("loginId", "licenseId"), local("campaignId"),
 		),
 	}, "/api/v2/outbound/dnclists", "PUT"))
+	dnc.Update.Echo = []string{"loginId", "licenseId"}
 
 	rules := versioned(crud(rest.Kind{
 		Kind: ruleset,

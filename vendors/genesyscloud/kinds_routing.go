@@ -112,5 +112,6 @@ func queues() rest.Kind {
 			},
 		},
 	}, "/api/v2/routing/queues", "PUT")
+	k.Update.Echo = []string{"peerId"}
 	return k
 }

@@ -63,5 +63,6 @@ func qualityKinds(h hooks) []rest.Kind {
 		Fields:   fs,
 		Hooks:    rest.Hooks{Read: readForm, Create: createForm, Update: updateForm},
 	}, "/api/v2/quality/forms/evaluations", "PUT")
+	forms.Update.Echo = []string{"aiScoring"}
 	return []rest.Kind{forms}
 }

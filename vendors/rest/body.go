@@ -249,7 +249,12 @@ func (w *writer) body(a resource.Action, after resource.Resource, live Object, l
 		out[key] = v
 	}
 	if live != nil {
-		carry(out, live, append(slices.Clone(o.Echo), k.Guard.Body))
+		for _, path := range o.Echo {
+			if _, said := at(out, path); !said {
+				carry(out, live, []string{path})
+			}
+		}
+		carry(out, live, []string{k.Guard.Body})
 	}
 	if k.Hooks.Body != nil {
 		if err := k.Hooks.Body(a, live, out); err != nil {

@@ -194,7 +194,8 @@ type Operation struct {
 	Query  map[string]string
 	// Only are the top-level fields, by the names under which they are sent, that the body takes; nil means all.
 	Only []string
-	// Echo are fields of the object that a body sends back as they were last read, though they are no part of the spec.
+	// Echo are fields of the object that a body sends back as they were last read where the spec says nothing of them: they are no part of it, and
+	// the platform would take their absence for a wish.
 	Echo []string
 	// Add are constants that the body must have.
 	Add map[string]any

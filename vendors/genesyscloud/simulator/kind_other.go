@@ -39,7 +39,7 @@ func otherKinds() []row {
 		},
 		{
 			name: "evaluationform", entity: "EvaluationForm", service: "Quality", path: "/api/v2/quality/forms/evaluations", permission: "quality:evaluationForm",
-			update: "PUT", required: "name questionGroups", computed: "modifiedDate=modified published=none publishedVersions=none contextId=none latestVersionFormName=none aiScoring=none",
+			update: "PUT", required: "name questionGroups", computed: "modifiedDate=modified published=none publishedVersions=none contextId=none latestVersionFormName=none",
 			ignored: "redacted", refs: "division=division",
 		},
 		{
