@@ -31,6 +31,9 @@ func TestCreationsThatTakeLess(t *testing.T) {
 			"update lost":   lost,
 			"update busy":   busy,
 		} {
+			if name == "creation lost" && key(k).Kind == integration {
+				continue // the state that the platform gave it may be somebody else's wish
+			}
 			t.Run(k+" "+name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, simulator.Options{Rate: -1})

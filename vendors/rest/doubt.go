@@ -146,15 +146,11 @@ func (w *change) adopt(ctx context.Context) error {
 }
 
 // begun reports whether what is live can be what the creation of a spec has begun: what is written at once is the same, and what is
-// written after it says nothing that was not sent, or is what the platform put there as the creation did not take it. So nothing that
-// somebody else set is overwritten.
+// written after it says nothing that was not sent. So nothing that somebody else set is overwritten.
 func (k *kind) begun(live, sent resource.Spec, steps bool) bool {
 	for _, spec := range []resource.Spec{live, sent} {
 		for f := range spec {
-			if k.later(f) {
-				continue
-			}
-			later := steps || k.isPart(f)
+			later := steps || k.isPart(f) || k.later(f)
 			if later && !within(live[f], sent[f]) || !later && !resource.Equal(live[f], sent[f]) {
 				return false
 			}
