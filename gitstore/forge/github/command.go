@@ -154,7 +154,7 @@ func (f *Forge) commentsSince(ctx context.Context, since time.Time) ([]*gh.Issue
 func isCommand(c *gh.IssueComment, me string) bool {
 	login := c.GetUser().GetLogin()
 	_, _, keyed := unmarked(c.GetBody())
-	return login != "" && c.GetUser().GetType() != "Bot" && !strings.HasSuffix(login, "[bot]") && !(login == me && keyed) &&
+	return login != "" && c.GetUser().GetType() != "Bot" && !strings.HasSuffix(login, "[bot]") && !(strings.EqualFold(login, me) && keyed) &&
 		c.GetCreatedAt().Equal(c.GetUpdatedAt()) && strings.Contains(c.GetHTMLURL(), "/pull/") &&
 		len(forge.CommandLines(c.GetBody())) > 0
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	gh "github.com/google/go-github/v60/github"
 
@@ -70,7 +71,7 @@ func (f *Forge) keyed(ctx context.Context, n int, key string) ([]*gh.IssueCommen
 	all, err := f.allComments(ctx, n)
 	return slices.DeleteFunc(all, func(c *gh.IssueComment) bool {
 		has, _, ok := unmarked(c.GetBody())
-		return !ok || has != key || c.GetUser().GetLogin() != me
+		return !ok || has != key || !strings.EqualFold(c.GetUser().GetLogin(), me)
 	}), err
 }
 
@@ -111,7 +112,7 @@ func (f *Forge) Comments(ctx context.Context, n int) ([]forge.Comment, error) {
 	var out []forge.Comment
 	for _, c := range all {
 		to := forge.Comment{ID: strconv.FormatInt(c.GetID(), 10), Author: c.GetUser().GetLogin(), Body: c.GetBody(), Created: dated(c.GetCreatedAt())}
-		if key, body, ok := unmarked(c.GetBody()); ok && to.Author == me {
+		if key, body, ok := unmarked(c.GetBody()); ok && strings.EqualFold(to.Author, me) {
 			to.Key, to.Body = key, body
 		}
 		out = append(out, to)
@@ -151,7 +152,7 @@ func (f *Forge) react(ctx context.Context, id int64, reaction string) error {
 	err = pages(func(page gh.ListOptions) (*gh.Response, error) {
 		list, res, err := f.client.Reactions.ListIssueCommentReactions(ctx, f.owner, f.repo, id, &page)
 		for _, r := range list {
-			there = there || r.GetContent() == reaction && r.GetUser().GetLogin() == me
+			there = there || r.GetContent() == reaction && strings.EqualFold(r.GetUser().GetLogin(), me)
 		}
 		return res, err
 	})

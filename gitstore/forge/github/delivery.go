@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	gh "github.com/google/go-github/v60/github"
@@ -109,5 +110,5 @@ func (f *Forge) ourInstallation(id int64) bool {
 func (f *Forge) Own(login string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.login != "" && f.login == login
+	return f.login != "" && strings.EqualFold(f.login, login)
 }

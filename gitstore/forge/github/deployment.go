@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	gh "github.com/google/go-github/v60/github"
 
@@ -49,7 +50,7 @@ func (f *Forge) deployment(ctx context.Context, d forge.Deployment) (found int64
 		o.ListOptions = page
 		list, res, err := f.client.Repositories.ListDeployments(ctx, f.owner, f.repo, &o)
 		for _, has := range list {
-			ours := payloadOf(has.Payload).ID == d.ID && has.GetEnvironment() == d.Environment && has.GetCreator().GetLogin() == me
+			ours := payloadOf(has.Payload).ID == d.ID && has.GetEnvironment() == d.Environment && strings.EqualFold(has.GetCreator().GetLogin(), me)
 			if ours && (found == 0 || has.GetID() < found) {
 				found = has.GetID()
 			}

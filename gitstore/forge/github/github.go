@@ -230,7 +230,7 @@ func newClient(t http.RoundTripper, base *url.URL) (*gh.Client, error) {
 // It is the app's installation token, renewed in time, or the token.
 func (f *Forge) Token(ctx context.Context) (string, error) { return f.sign.token(ctx) }
 
-// me returns our own login.
+// me returns our own login, in whatever case it was configured: to GitHub that is the same account.
 func (f *Forge) me(ctx context.Context) (string, error) {
 	f.mu.Lock()
 	login := f.login

@@ -139,6 +139,9 @@ func (f *Forge) lookUp(ctx context.Context, email string) (string, error) {
 		}
 	}
 	found, _, err := f.client.Search.Users(ctx, email+" in:email", &gh.SearchOptions{ListOptions: gh.ListOptions{PerPage: 2}})
+	if isCode(err, http.StatusUnprocessableEntity) {
+		return "", nil // no words to search for, or too many: nobody is found by them
+	}
 	if err != nil {
 		return "", f.fail(ctx, "look for a person", err)
 	}

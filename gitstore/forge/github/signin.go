@@ -70,23 +70,15 @@ func newAppSignIn(o Options, base *url.URL, wire http.RoundTripper) (*appSignIn,
 func (s *appSignIn) token(ctx context.Context) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.installation == 0 {
-		found, _, err := s.find.Apps.FindRepositoryInstallation(ctx, s.o.Owner, s.o.Repo)
-		if err != nil {
-			return "", fmt.Errorf("find the app's installation on %s/%s: %w", s.o.Owner, s.o.Repo, err)
-		}
-		s.installation = found.GetID()
+	known := s.installation != 0
+	token, err := s.fetch(ctx)
+	if known && s.o.App.Installation == 0 && isRefused(err, http.StatusNotFound) {
+		// The app was taken off and installed again since, which has another id.
+		s.installation, s.current = 0, nil
+		token, err = s.fetch(ctx)
 	}
-	if s.current == nil {
-		s.current = ghinstallation.NewFromAppsTransport(s.apps, s.installation)
-		s.current.InstallationTokenOptions = &gh.InstallationTokenOptions{Repositories: []string{s.o.Repo}}
-	}
-	token, err := s.current.Token(ctx)
 	var refused *ghinstallation.HTTPError
 	if errors.As(err, &refused) {
-		if refused.Response != nil {
-			_ = refused.Response.Body.Close() // the library leaves it open
-		}
 		err = fmt.Errorf("get a token of app %d, installation %d: %w", s.o.App.ID, s.installation, err)
 		if refused.Response != nil && refused.Response.StatusCode == http.StatusUnauthorized {
 			err = fmt.Errorf("%w (is the key the app's, and the clock right?): %w", ErrSignIn, err)
@@ -100,6 +92,33 @@ func (s *appSignIn) token(ctx context.Context) (string, error) {
 		s.o.heard(token)
 	}
 	return token, nil
+}
+
+// fetch returns a token of the installation, and finds that before where it is not known. The caller holds mu.
+func (s *appSignIn) fetch(ctx context.Context) (string, error) {
+	if s.installation == 0 {
+		found, _, err := s.find.Apps.FindRepositoryInstallation(ctx, s.o.Owner, s.o.Repo)
+		if err != nil {
+			return "", fmt.Errorf("find the app's installation on %s/%s: %w", s.o.Owner, s.o.Repo, err)
+		}
+		s.installation = found.GetID()
+	}
+	if s.current == nil {
+		s.current = ghinstallation.NewFromAppsTransport(s.apps, s.installation)
+		s.current.InstallationTokenOptions = &gh.InstallationTokenOptions{Repositories: []string{s.o.Repo}}
+	}
+	token, err := s.current.Token(ctx)
+	var refused *ghinstallation.HTTPError
+	if errors.As(err, &refused) && refused.Response != nil {
+		_ = refused.Response.Body.Close() // the library leaves it open
+	}
+	return token, err
+}
+
+// isRefused reports whether GitHub refused a token with this status.
+func isRefused(err error, code int) bool {
+	var refused *ghinstallation.HTTPError
+	return errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode == code
 }
 
 func (s *appSignIn) refused(token string) {

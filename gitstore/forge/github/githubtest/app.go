@@ -72,6 +72,14 @@ func (a *App) Install(account string, permissions map[string]string) *Installati
 	return i
 }
 
+// Uninstall takes the App off the account: its tokens end, and another installation has another id.
+func (i *Installation) Uninstall() {
+	i.App.s.mu.Lock()
+	defer i.App.s.mu.Unlock()
+	i.App.installs = slices.DeleteFunc(i.App.installs, func(is *Installation) bool { return is == i })
+	maps.DeleteFunc(i.App.s.tokens, func(_ string, c *credential) bool { return c.install == i })
+}
+
 // Suspend makes the installation refuse tokens, or grant them again.
 func (i *Installation) Suspend(suspended bool) {
 	i.App.s.mu.Lock()
