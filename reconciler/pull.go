@@ -64,8 +64,8 @@ func (p *pass) fromHistory(out map[resource.Key]attribution, open map[resource.K
 	}
 }
 
-// ensurePull makes the forge show the proposal, and merges it where people accepted it.
-func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error {
+// ensurePull makes the forge show the proposal, and merges it where people accepted it. fresh says that it was not built anew.
+func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item, fresh bool) error {
 	have, err := p.openPull(ctx, pr)
 	if err != nil {
 		return err
@@ -77,9 +77,10 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error 
 	if have == nil || have.Draft { // what people take for ready stays so
 		text.Unread = p.unread()
 	}
+	ready := fresh && have != nil && calledReady(*have)
 	want := forge.Pull{
 		Head: pr.Branch, Base: p.Branch, State: forge.Open, Title: p.conceal(text.Title()), Body: p.conceal(text.Body(maxBody)),
-		Draft: len(text.Guard)+len(text.Unread) > 0 && !pr.Accepted, Labels: []string{"drift", "env/" + p.Name},
+		Draft: len(text.Guard)+len(text.Unread) > 0 && !pr.Accepted && !ready, Labels: []string{"drift", "env/" + p.Name},
 	}
 	if len(text.Guard) > 0 {
 		want.Labels = append(want.Labels, "guard")
@@ -113,6 +114,10 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item) error 
 	}
 	return p.mergeAccepted(ctx, pr, have.Number)
 }
+
+// calledReady reports whether somebody called ready what a guard had made a draft, or the forge has no drafts. What is proposed
+// anew after that is looked at anew.
+func calledReady(have forge.Pull) bool { return !have.Draft && hasLabel(have.Labels, "guard") }
 
 func (p *pass) openPull(ctx context.Context, pr proposal) (*forge.Pull, error) {
 	pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: pr.Branch, State: forge.Open})

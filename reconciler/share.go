@@ -107,7 +107,7 @@ func (p *pass) ensure(ctx context.Context, s *share) error {
 			return err
 		}
 	}
-	return p.ensurePull(ctx, pr, s.items)
+	return p.ensurePull(ctx, pr, s.items, fresh)
 }
 
 // addProposal adds one with a free branch name.

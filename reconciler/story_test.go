@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
 	"github.com/driftback/driftback/gitstore/forge/local"
 	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/vendors/mem"
@@ -105,6 +106,44 @@ func TestMassDeletionByHandIsADraft(t *testing.T) {
 	l.pass()
 	require.True(t, l.pull().Draft)
 	require.Contains(t, l.pull().Labels, "guard")
+	require.Contains(t, l.pull().Body, "**A draft, because a guard was breached**, until somebody calls it ready.")
+	l.quiet()
+
+	p := l.pull()
+	p.Draft = false
+	_, err := l.forge.EnsurePull(ctx, forge.Pull{Head: p.Head, Title: p.Title, Body: p.Body, Labels: p.Labels})
+	require.NoError(t, err)
+	l.pass()
+	require.False(t, l.pull().Draft, "somebody called it ready")
+	l.quiet()
+	l.hand("Qa", "a=2")
+	l.pass()
+	require.True(t, l.pull().Draft, "what is proposed anew is looked at anew")
+	l.quiet()
+}
+
+// A draftless is a forge without drafts, as GitHub is for private repositories of some plans.
+type draftless struct{ forge.Forge }
+
+func (f draftless) EnsurePull(ctx context.Context, p forge.Pull) (forge.Pull, error) {
+	p.Draft = false
+	return f.Forge.EnsurePull(ctx, p)
+}
+
+func TestGuardWhereThereAreNoDrafts(t *testing.T) {
+	t.Parallel()
+	var queues []string
+	for i := range 12 {
+		queues = append(queues, "Q"+string(rune('a'+i))+": a=1")
+	}
+	l := newLoop(t, mem.Options{}, queues...)
+	l.restartWith(local.Options{}, func(c *reconciler.Config) { c.Forge = draftless{c.Forge} })
+	for i := range 12 {
+		l.hand("Q"+string(rune('a'+i)), "")
+	}
+	l.pass()
+	require.Contains(t, l.pull().Labels, "guard")
+	l.quiet()
 }
 
 func TestRewrittenHistoryHoldsUntilResume(t *testing.T) {

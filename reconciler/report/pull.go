@@ -157,7 +157,7 @@ func (p Pull) guard() string {
 	if len(p.Guard) == 0 {
 		return out
 	}
-	out += "**A draft, because a guard was breached.** Please look whether so much was meant to change:\n\n"
+	out += "**A draft, because a guard was breached**, until somebody calls it ready. Please look whether so much was meant to change:\n\n"
 	for _, g := range p.Guard[:min(len(p.Guard), maxAside)] {
 		out += "- " + remark(g) + "\n"
 	}

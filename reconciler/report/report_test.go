@@ -174,7 +174,7 @@ func TestBodyTellsEverything(t *testing.T) {
 	body := p.Body(0)
 	for _, want := range []string{
 		"5 objects are no longer what Git says: 1 added, 2 changed, 1 renamed, 1 deleted, of which 1 in conflict. 2 more are not in this pull request.",
-		"**A draft, because a guard was breached.**", "- deletes: 12, at most 10\n", "| `file/c.yml` | renamed from `b.yml` | unknown | unknown |", "| `queue/New` | added, filled in by the platform |",
+		"**A draft, because a guard was breached**, until somebody calls it ready.", "- deletes: 12, at most 10\n", "| `file/c.yml` | renamed from `b.yml` | unknown | unknown |", "| `queue/New` | added, filled in by the platform |",
 		"| `file/bin` | changed, **conflict** |", "| `x` | `1` | `\"a\\|b\"` | absent | both changed it |", "| whole object | 3 bytes | absent | present | deleted on one side",
 		"@@ binary, 2 bytes → 3 bytes @@", "## Kept out of Git\n\n- `file/a`: also\n- `file/b`: looks like a credential\n", "## Not readable\n\n- `file/c`: permission denied\n", "Objects in **conflict** are left alone",
 	} {
