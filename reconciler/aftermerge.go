@@ -250,9 +250,18 @@ func (p *pass) announceMerges(ctx context.Context, open []forge.Pull, d Decision
 	return nil
 }
 
+// lookFor selects pull requests among which one is that was told something: those of its branch. By the branches of forks no
+// forge selects: one of theirs is among the newest that were merged, or over.
+func (p *pass) lookFor(t told) forge.Filter {
+	if t.Fork {
+		return forge.Filter{State: forge.Merged, Base: p.Branch, Newest: maxNewest}
+	}
+	return forge.Filter{Head: t.Branch}
+}
+
 // closedOrMerged finds out what became of a pull request, and reports whether it is still to be looked after.
 func (p *pass) closedOrMerged(ctx context.Context, n int, t *told) (keep bool, err error) {
-	pulls, err := p.r.c.Forge.Pulls(forge.Recent(ctx), forge.Filter{Head: t.Branch})
+	pulls, err := p.r.c.Forge.Pulls(forge.Recent(ctx), p.lookFor(*t))
 	if err != nil {
 		return true, p.later(ctx, "what became of it", n, err)
 	}
@@ -453,7 +462,7 @@ func (p *pass) heldMerges(ctx context.Context) error {
 		if !ok || !t.Merged.IsZero() {
 			continue
 		}
-		pulls, err := p.r.c.Forge.Pulls(ctx, forge.Filter{Head: t.Branch})
+		pulls, err := p.r.c.Forge.Pulls(ctx, p.lookFor(t))
 		if err != nil {
 			return fmt.Errorf("pull request %d, which is to wait: %w", n, err)
 		}

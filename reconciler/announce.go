@@ -20,10 +20,10 @@ import (
 type Announce struct {
 	// Off tells them nothing, and hears no commands.
 	Off bool
-	// Forks plans pull requests from other repositories too.
+	// Forks plans pull requests from other repositories too. Commands on them are not heard.
 	Forks bool
-	// Untouched gives a successful status also to pull requests that change nothing of the environment, for branch
-	// protection that requires it.
+	// Untouched gives the status of the plan also to pull requests that change nothing of the environment, and to those of
+	// driftback, for branch protection that requires it.
 	Untouched bool
 	// Teams may ask for a command, by its name (drift accept, drift, apply, …) or * for those not named. Without any,
 	// everybody who may write to the repository.
@@ -34,7 +34,8 @@ type Announce struct {
 // as a hash.
 type told struct {
 	Branch string      `json:"branch"`
-	Head   gitstore.ID `json:"head"` // that the statuses stand on
+	Fork   bool        `json:"fork,omitempty"` // the branch is another repository's
+	Head   gitstore.ID `json:"head"`           // that the statuses stand on
 	// Plan, Check, Radar and RadarCheck are hashes of comments and statuses; empty where nothing was said.
 	Plan       string `json:"plan,omitempty"`
 	Check      string `json:"check,omitempty"`
@@ -82,6 +83,7 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 		func() error { return p.announceMerges(ctx, open, d) },
 		func() error { return p.announceTheirs(ctx, open) },
 		func() error { return p.announcePlans(ctx, theirs, d) },
+		func() error { return p.checkOurs(ctx, open) },
 		func() error { asked, err = p.takeCommands(ctx, open); return err },
 		func() error { return p.giveAnswers(ctx) },
 	} {
@@ -236,7 +238,7 @@ func (p *pass) tellPlan(ctx context.Context, v *preview, drift []Item) (bool, er
 	if err != nil {
 		return true, nil
 	}
-	if t.Branch = v.pull.Head; t.Head != head {
+	if t.Branch, t.Fork = v.pull.Head, v.pull.Fork; t.Head != head {
 		t.Head, t.Check, t.RadarCheck = head, "", ""
 	}
 	t.PlanID = v.planID

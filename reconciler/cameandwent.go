@@ -53,7 +53,7 @@ func (p *pass) findMerged(pull forge.Pull, since gitstore.ID) error {
 	if err != nil || !now {
 		return err
 	}
-	t := told{Branch: pull.Head}
+	t := told{Branch: pull.Head, Fork: pull.Fork}
 	if head, err := gitstore.ParseID(pull.HeadID); err == nil {
 		t.Head = head
 	}

@@ -93,8 +93,8 @@ func (p *pass) take(c forge.Command, open []forge.Pull) {
 		return
 	}
 	to, pull, ok := p.addressed(c, said, open)
-	if !ok || pull != nil && pull.Fork && !p.Announce.Forks {
-		return
+	if !ok || pull != nil && pull.Fork || p.st.seen.Told[c.Pull].Fork {
+		return // on a fork's nobody is heard
 	}
 	if bad := (*command.Error)(nil); errors.As(err, &bad) {
 		if c.Write {

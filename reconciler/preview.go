@@ -129,6 +129,9 @@ func (p *pass) plan(v *preview) error {
 			v.keys[k] = h.live
 		}
 	}
+	if err := p.asAccepted(v); err != nil {
+		return err
+	}
 	d, err := q.decide()
 	if err != nil {
 		return err
@@ -160,6 +163,23 @@ func (p *pass) plan(v *preview) error {
 	p.notes(v)
 	v.text.Bound = v.bound(p)
 	return nil
+}
+
+// asAccepted moves base as merging a proposal of ours will, also one that people edited.
+func (p *pass) asAccepted(v *preview) error {
+	if !p.ours(v.pull) {
+		return nil
+	}
+	i := slices.IndexFunc(p.st.seen.Proposals, func(pr proposal) bool { return pr.Branch == v.pull.Head && !pr.Closed })
+	if i < 0 {
+		return nil
+	}
+	as, err := p.asDecided(p.st.seen.Proposals[i], v.pull.HeadID)
+	if err != nil {
+		return err
+	}
+	v.merged.cameIn = map[resource.Key]gitstore.ID{}
+	return v.merged.accepted(as, merged{before: p.head, after: v.merged.head})
 }
 
 // drifts reports whether the decision on an object of the pull request depends on what was changed by hand.

@@ -3,6 +3,7 @@ package reconciler_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -272,6 +273,9 @@ func (f forks) Pulls(ctx context.Context, q forge.Filter) ([]forge.Pull, error) 
 			all[i].Fork, all[i].HeadRef = true, "refs/pull/1/head"
 		}
 	}
+	if q.Head != "" { // it is a branch of the repository itself
+		all = slices.DeleteFunc(all, func(p forge.Pull) bool { return p.Fork })
+	}
 	return all, err
 }
 
@@ -295,6 +299,17 @@ func TestForksAreLeftAloneUnlessTheOperatorSaysSo(t *testing.T) {
 	as(true)
 	l.pass()
 	require.Contains(t, l.said(pull.Number)["plan/prod"], "1 changed")
+	l.comment(pull.Number, "/hold prod\n/help")
+	l.pass()
+	require.Equal(t, []string{"plan/prod"}, slices.Sorted(maps.Keys(l.said(pull.Number))), "planned, and nobody is heard there")
+	require.Empty(t, l.reactions(pull.Number))
+	l.quiet()
+	l.mergePull(pull.Number)
+	l.pass()
+	require.Contains(t, l.said(pull.Number)["result/prod"], "### Deployed to `prod`", "and told what became of it")
+	l.comment(pull.Number, "/rollback 0123456789")
+	l.pass()
+	require.Empty(t, l.reactions(pull.Number))
 	l.quiet()
 }
 

@@ -112,6 +112,9 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item, fresh 
 	if !pr.Accepted {
 		return nil
 	}
+	if err := p.check(ctx, *have); err != nil {
+		return err
+	}
 	return p.mergeAccepted(ctx, pr, have.Number)
 }
 

@@ -216,6 +216,7 @@ type environment struct {
 	takenBack map[string]takenBack
 	// previewed is what the last previews of pull requests rested on, by number; referred is who refers to whom.
 	previewed map[int]previewed
+	checkedAt map[int]string // what the statuses of those of ours rested on
 	referred  referenceIndex
 	// cursor is how far commands were looked for, without finding any, since the one that the state had then.
 	cursor cursor

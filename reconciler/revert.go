@@ -290,6 +290,9 @@ func (p *pass) ensureRevert(ctx context.Context, r *revertion, t takenBack, have
 	if !t.text.Pushed || r.Left == p.head {
 		return nil
 	}
+	if err := p.check(ctx, *have); err != nil {
+		return err
+	}
 	if err := p.effect(ctx); err != nil {
 		return err
 	}

@@ -80,6 +80,8 @@ type seen struct {
 	Cursor string `json:"cursor,omitempty"`
 	// Told is what pull requests were told, by number; Replies are answers that are still to be given.
 	Told map[int]told `json:"told,omitempty"`
+	// Checked are the statuses that pull requests of ours have, by number.
+	Checked map[int]told `json:"checked,omitempty"`
 	// Looked is the commit of the tracked branch up to which pull requests were looked for that came and went between two passes.
 	Looked  gitstore.ID `json:"looked,omitzero"`
 	Replies []reply     `json:"replies,omitempty"`
@@ -338,7 +340,7 @@ func (s *state) clone() *state {
 	c.decisions.Secrets = maps.Clone(s.decisions.Secrets)
 	c.decisions.Holds = slices.Clone(s.decisions.Holds)
 	c.decisions.Waits = maps.Clone(s.decisions.Waits)
-	c.seen.Told = maps.Clone(s.seen.Told)
+	c.seen.Told, c.seen.Checked = maps.Clone(s.seen.Told), maps.Clone(s.seen.Checked)
 	c.seen.Born = maps.Clone(s.seen.Born)
 	c.seen.Unseen = maps.Clone(s.seen.Unseen)
 	c.seen.Recent = slices.Clone(s.seen.Recent)

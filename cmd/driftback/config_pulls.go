@@ -15,8 +15,8 @@ type localConfig struct {
 // pullsConfig says what pull requests are told of an environment, and who may ask for what there.
 type pullsConfig struct {
 	Tell      *bool               `yaml:"tell,omitempty" jsonschema:"default=true" jsonschema_description:"Whether pull requests are told what merging them would do, what was changed by hand meanwhile and what became of them, and commands in comments are heard."`
-	Forks     bool                `yaml:"forks,omitempty" jsonschema:"default=false" jsonschema_description:"Also pull requests from other repositories."`
-	Untouched bool                `yaml:"untouched,omitempty" jsonschema:"default=false" jsonschema_description:"Also set the status on pull requests that change nothing of the environment, for branch protection that requires it."`
+	Forks     bool                `yaml:"forks,omitempty" jsonschema:"default=false" jsonschema_description:"Also plan pull requests from other repositories; commands on them are not heard."`
+	Untouched bool                `yaml:"untouched,omitempty" jsonschema:"default=false" jsonschema_description:"Also set the status of the plan on pull requests that change nothing of the environment and on those of driftback, for branch protection that requires it."`
 	Commands  map[string][]string `yaml:"commands,omitempty" jsonschema_description:"Teams that may ask for a command in a comment, by its name (apply, drift accept, drift, …) or * for those not named (default whoever may write to the repository)."`
 }
 
