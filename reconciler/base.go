@@ -79,6 +79,7 @@ func (p *pass) moveBase(ctx context.Context) error {
 // inside of those that were merged: they are no decisions about the tracked branch.
 func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]bool, err error) {
 	inside = map[gitstore.ID]bool{}
+	p.wereOpen = map[string]bool{}
 	var left []proposal
 	for _, pr := range p.st.seen.Proposals {
 		pull, err := p.pullOf(ctx, pr, inside)
@@ -86,6 +87,7 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 			return nil, err
 		}
 		as := pr
+		p.wereOpen[pr.Branch] = pull != nil && pull.State == forge.Open
 		if pull != nil && pull.State != forge.Open {
 			if as, err = p.asDecided(pr, pull.HeadID); err != nil {
 				return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)

@@ -2,6 +2,8 @@ package reconciler_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -311,4 +313,45 @@ func TestUndoLeavesWhatAPersonChangedMeanwhile(t *testing.T) {
 	done, undone := order[:2], slices.Clone(order[2:])
 	slices.Reverse(undone)
 	require.Equal(t, done, undone, "what refers to something else goes first when it was made last")
+}
+
+// lagging is a forge that lists what was, while it holds a list.
+type lagging struct {
+	forge.Forge
+	was []forge.Pull
+}
+
+func (f *lagging) Pulls(ctx context.Context, q forge.Filter) ([]forge.Pull, error) {
+	if f.was != nil && q.State == "" {
+		return f.was, nil
+	}
+	return f.Forge.Pulls(ctx, q)
+}
+
+// The merge is in Git already and the forge still lists the pull request as open: that it was merged is heard of later.
+func TestRule3MergedAndStillListedAsOpen(t *testing.T) {
+	t.Parallel()
+	for _, how := range methods {
+		l := newLoop(t, mem.Options{}, "Q: a=1")
+		var f *lagging
+		l.adjust = func(c *reconciler.Config) { f = &lagging{Forge: c.Forge}; c.Forge = f }
+		l.restart()
+		l.hand("Q", "a=2")
+		l.pass()
+		f.was = l.pulls()
+		require.Len(t, f.was, 1)
+		l.merge(how)
+		l.platform.Fail("queue", errors.New("not today"))
+		l.pass()
+		require.NotEmpty(t, l.last.Unknown)
+		f.was = nil
+		l.platform.Fail("queue", nil)
+		l.hand("Q", "a=3")
+		l.pass()
+		require.Equal(t, reconciler.Record, l.verdict("Q"), "%s: drift from what was merged", how)
+		require.NotContains(t, fmt.Sprint(l.said(1)), "Closed:")
+		l.merge(how)
+		l.pass()
+		l.quiet()
+	}
 }

@@ -53,6 +53,8 @@ type pass struct {
 	idsNew     bool                                // the map of ids learnt something in this pass
 	claiming   time.Time                           // when the claim in the working state was made, until it is pushed
 
+	// wereOpen are the branches of our pull requests that the forge listed as open when this pass began.
+	wereOpen map[string]bool
 	// mergedNow are the branches of our pull requests that were merged in this pass because people accepted what they propose; false
 	// where that is to be asked for again, as the forge does not know their head yet.
 	mergedNow map[string]bool

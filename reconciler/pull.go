@@ -245,8 +245,13 @@ func (p *pass) withdraw(ctx context.Context, shares []share) error {
 		over = append(over, pr)
 	}
 	for _, pr := range over {
-		if err := p.closePull(ctx, pr, p.whyWithdrawn(pr, left)); err != nil {
+		open, err := p.closePull(ctx, pr, p.whyWithdrawn(pr, left))
+		if err != nil {
 			return fmt.Errorf("withdraw %s: %w", pr.Branch, err)
+		}
+		if p.wereOpen[pr.Branch] && !open {
+			left = append(left, pr) // people decided about it, and the forge listed it as it was before: the next pass hears of that
+			p.wakeAt(p.r.c.Clock.Now().Add(mergeAgain))
 		}
 	}
 	p.st.seen.Proposals = left
@@ -255,7 +260,7 @@ func (p *pass) withdraw(ctx context.Context, shares []share) error {
 			continue
 		}
 		pr := proposal{Branch: branch}
-		if err := p.closePull(ctx, pr, p.whyWithdrawn(pr, left)); err != nil {
+		if _, err := p.closePull(ctx, pr, p.whyWithdrawn(pr, left)); err != nil {
 			return fmt.Errorf("withdraw %s: %w", branch, err)
 		}
 	}
@@ -321,24 +326,25 @@ func (p *pass) reopened(ctx context.Context, pull forge.Pull) error {
 	return p.r.c.Forge.EnsureComment(ctx, pull.Number, closedComment, "")
 }
 
-func (p *pass) closePull(ctx context.Context, pr proposal, why string) error {
+// closePull closes the pull request of a proposal, and reports whether it was open.
+func (p *pass) closePull(ctx context.Context, pr proposal, why string) (open bool, err error) {
 	if pr.Closed {
-		return nil
+		return false, nil
 	}
 	have, err := p.openPull(ctx, pr)
 	if err != nil || have == nil {
-		return err
+		return false, err
 	}
 	if err := p.effect(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if err := p.r.c.Forge.EnsureComment(ctx, have.Number, closedComment, why); err != nil {
-		return err
+		return false, err
 	}
 	if err := p.effect(ctx); err != nil {
-		return err
+		return false, err
 	}
 	have.State = forge.Closed
-	_, err = p.r.c.Forge.EnsurePull(ctx, *have)
-	return err
+	got, err := p.r.c.Forge.EnsurePull(ctx, *have)
+	return got.State == forge.Closed, err
 }

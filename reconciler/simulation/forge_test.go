@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/driftback/driftback/gitstore/forge"
 	"github.com/driftback/driftback/gitstore/forge/local"
@@ -15,6 +17,14 @@ type faultyForge struct {
 	e *effects
 	*local.Forge
 }
+
+// A listing is an answer of the forge. For maxLag another of its machines may still give it.
+type listing struct {
+	pulls []forge.Pull
+	at    time.Time
+}
+
+const maxLag = time.Minute
 
 func (f *faultyForge) do(what string, env string, g func() error) error {
 	return f.e.do(what, writes, func() error {
@@ -64,10 +74,27 @@ func (f *faultyForge) EnsurePull(ctx context.Context, p forge.Pull) (got forge.P
 func (f *faultyForge) Pulls(ctx context.Context, q forge.Filter) (got []forge.Pull, err error) {
 	err = f.e.do("pulls", reads, func() (err error) {
 		if err = f.limited(); err == nil {
-			got, err = f.Forge.Pulls(ctx, q)
+			got, err = f.pulls(ctx, q)
 		}
 		return err
 	})
+	return got, err
+}
+
+func (f *faultyForge) pulls(ctx context.Context, q forge.Filter) ([]forge.Pull, error) {
+	w := f.e.w
+	if w.t.generation < 4 {
+		return f.Forge.Pulls(ctx, q)
+	}
+	if old, known := w.lists[q]; known && !w.quiet && w.now.Sub(old.at) < maxLag && w.t.flip(3*w.p.Fault) {
+		w.note("stale lists")
+		w.logf("the forge lists what was a while ago")
+		return slices.Clone(old.pulls), nil
+	}
+	got, err := f.Forge.Pulls(ctx, q)
+	if err == nil {
+		w.lists[q] = listing{slices.Clone(got), w.now}
+	}
 	return got, err
 }
 

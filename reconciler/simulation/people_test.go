@@ -117,7 +117,7 @@ var moves = [][]move{{
 
 // human is one move.
 func (w *world) human() {
-	all, total := slices.Concat(moves[:w.t.generation]...), 0
+	all, total := slices.Concat(moves[:min(w.t.generation, len(moves))]...), 0
 	for _, m := range all {
 		total += m.often
 	}

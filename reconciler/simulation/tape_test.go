@@ -20,7 +20,7 @@ type tape struct {
 }
 
 // generation of the histories that are told now; testdata has a folder for each.
-const generation = 3
+const generation = 4
 
 func newTape(seed uint64) *tape {
 	return &tape{random: rand.New(rand.NewPCG(seed, 0x5eed)), generation: generation}

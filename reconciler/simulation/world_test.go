@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/driftback/driftback/gitstore"
+	"github.com/driftback/driftback/gitstore/forge"
 	"github.com/driftback/driftback/gitstore/forge/local"
 	"github.com/driftback/driftback/reconciler"
 	"github.com/driftback/driftback/reconciler/plan"
@@ -109,6 +110,9 @@ type world struct {
 	rewrote  []time.Time
 	renamed  map[resource.Key]bool // in Git or by hand, one of them the other's former name
 
+	// lists are what the forge answered last to each question.
+	lists map[forge.Filter]listing
+
 	git     reader
 	failure error
 	trace   []string
@@ -156,7 +160,7 @@ func (w *world) fail(promise, format string, args ...any) {
 }
 
 func newWorld(t *tape, keep bool) *world {
-	w := &world{t: t, keep: keep, now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), stat: map[string]int{}, git: newReader(), renamed: map[resource.Key]bool{}}
+	w := &world{t: t, keep: keep, now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), stat: map[string]int{}, git: newReader(), lists: map[forge.Filter]listing{}, renamed: map[resource.Key]bool{}}
 	w.p = parameters{
 		Envs: []int{1, 1, 2}[t.pick(3)], Daemons: []int{1, 1, 2}[t.pick(3)],
 		Fault: []int{0, 20, 60}[t.pick(3)], Crash: []int{0, 10, 40}[t.pick(3)], Late: []int{0, 30}[t.pick(2)], Pause: []int{0, 0, 10}[t.pick(3)],
