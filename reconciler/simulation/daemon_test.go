@@ -104,6 +104,7 @@ func (w *world) reconciler(e *effects) *reconciler.Reconciler {
 		}
 		c.Environments = append(c.Environments, reconciler.Environment{
 			Name: env.name, Mode: env.p.Mode, Guard: env.p.Guard, OnClose: env.p.OnClose, Rollback: env.rollback(), Windows: env.windows(),
+			Announce: reconciler.Announce{Untouched: env.p.Required},
 			Platform: vendors.NewTarget(driver, vendors.TargetOptions{Clock: e, Jitter: half, MaxTries: 3, MaxTime: time.Minute, ReadOnly: env.p.Mode == reconciler.Observe}),
 		})
 	}

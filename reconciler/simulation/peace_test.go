@@ -161,6 +161,7 @@ func (w *world) answer(e *env) bool {
 			continue
 		}
 		open = true
+		e.judged(p)
 		if strings.HasPrefix(p.Head, "driftback/revert/") {
 			w.reverts++
 		}
@@ -169,6 +170,18 @@ func (w *world) answer(e *env) bool {
 		}
 	}
 	return open || w.unsilence(e)
+}
+
+// judged checks that a pull request has the status that branch protection requires.
+func (e *env) judged(p forge.Pull) {
+	if !e.p.Required {
+		return
+	}
+	list, err := e.w.forge.Statuses(ctx, p.HeadID)
+	must(err)
+	if !slices.ContainsFunc(list, func(s forge.Status) bool { return s.Context == "driftback/plan ("+e.name+")" }) {
+		e.w.fail("what can be merged has its statuses", "#%d %s has %v", p.Number, p.Head, list)
+	}
 }
 
 // unsilence asks for Git's value where a closed pull request left drift behind.

@@ -47,6 +47,7 @@ type envParameters struct {
 	OnClose                           string
 	Push                              bool
 	Windows                           bool
+	Required                          bool // the status of the plan, by branch protection
 	AuditLag                          time.Duration
 	Weather                           int // permille of each trouble
 	Settle                            time.Duration
@@ -206,6 +207,9 @@ func (w *world) newEnv(name string) *env {
 	}
 	if t.generation > 2 {
 		e.p.Windows = t.pick(6) == 5
+	}
+	if t.generation > 3 {
+		e.p.Required = t.pick(4) == 3
 	}
 	o := mem.Options{
 		Kinds: kinds(e.p.Settle, t.generation), Now: w.clock, Tenant: name, Page: 100,
