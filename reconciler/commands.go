@@ -127,6 +127,9 @@ func (p *pass) addressed(c forge.Command, said command.Command, open []forge.Pul
 	to := origin{ID: c.ID, Pull: c.Pull}
 	i := slices.IndexFunc(open, func(pull forge.Pull) bool { return pull.Number == c.Pull })
 	t, known := p.st.seen.Told[c.Pull]
+	if i < 0 && p.closedProposal(c.Pull) {
+		return to, nil, said.Env == "" || said.Env == p.Name
+	}
 	if i < 0 && (!known || t.Merged.IsZero()) {
 		return to, nil, false // closed, or of another branch
 	}
@@ -143,6 +146,11 @@ func (p *pass) addressed(c forge.Command, said command.Command, open []forge.Pul
 	}
 	to.Shared = said.Env == ""
 	return to, pull, said.Env == p.Name || known || p.previewed[pull.Number].touches
+}
+
+// closedProposal reports whether a pull request is one of ours that a person closed, and of which the values are silenced.
+func (p *pass) closedProposal(n int) bool {
+	return slices.ContainsFunc(p.st.seen.Proposals, func(pr proposal) bool { return pr.Closed && pr.Number == n })
 }
 
 // aboutUs reports whether a pull request of ours is about this environment.
@@ -220,6 +228,9 @@ func (p *pass) giveAnswer(ctx context.Context, a reply) error {
 // requestOf turns a command into a request; one that asks for nothing is answered by the text alone. done is false where it
 // cannot be done, and the text says why.
 func (p *pass) requestOf(said command.Command, c forge.Command, pull *forge.Pull) (q Request, text string, done bool) {
+	if pull == nil && p.closedProposal(c.Pull) && !slices.Contains([]command.Verb{command.Help, command.Why, command.Cancel}, said.Verb) {
+		return q, answer("This is closed: open it again and say it then, or use `driftback drift` on the command line."), false
+	}
 	switch said.Verb {
 	case command.Help:
 		return q, report.HelpText(), true

@@ -414,3 +414,24 @@ func (l *loop) attempt() {
 		require.ErrorIs(l, err, errForge)
 	}
 }
+
+// Who closed the pull request of the drift and asks for something there gets an answer.
+func TestCommandOnAClosedProposal(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("Q", "a=2")
+	l.pass()
+	n := l.drift().Number
+	_, err := l.forge.Close(ctx, n)
+	require.NoError(t, err)
+	l.pass()
+	l.comment(n, "/drift revert")
+	l.pass()
+	l.live("Q", "a=2")
+	require.Equal(t, []string{forge.Confused}, l.reactions(n))
+	require.Contains(t, l.answer(n), "This is closed: open it again")
+	l.comment(n, "/why queue/Q")
+	l.pass()
+	require.Contains(t, l.answer(n), "somebody said to leave that so")
+	l.quiet()
+}

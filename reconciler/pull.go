@@ -80,7 +80,7 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item, fresh 
 	ready := fresh && have != nil && calledReady(*have)
 	want := forge.Pull{
 		Head: pr.Branch, Base: p.Branch, State: forge.Open, Title: p.conceal(text.Title()), Body: p.conceal(text.Body(maxBody)),
-		Draft: len(text.Guard)+len(text.Unread) > 0 && !pr.Accepted && !ready, Labels: []string{"drift", "env/" + p.Name},
+		Draft: len(text.Guard)+len(text.Unread) > 0 && !pr.Accepted && !ready, Labels: []string{"drift", p.label()},
 	}
 	if len(text.Guard) > 0 {
 		want.Labels = append(want.Labels, "guard")
@@ -116,6 +116,12 @@ func (p *pass) ensurePull(ctx context.Context, pr proposal, items []Item, fresh 
 		return err
 	}
 	return p.mergeAccepted(ctx, pr, have.Number)
+}
+
+// label is that of the environment. Forges take no label of more than 50 characters.
+func (p *pass) label() string {
+	l := "env/" + p.Name // which is ASCII
+	return l[:min(len(l), 50)]
 }
 
 // calledReady reports whether somebody called ready what a guard had made a draft, or the forge has no drafts. What is proposed

@@ -271,7 +271,7 @@ func (p *pass) replaceRevert(r revertion) {
 func (p *pass) ensureRevert(ctx context.Context, r *revertion, t takenBack, have *forge.Pull) error {
 	want := forge.Pull{
 		Head: r.Branch, Base: p.Branch, State: forge.Open, Title: p.conceal(t.text.Title()), Body: p.conceal(t.text.Body(maxBody)),
-		Labels: []string{"env/" + p.Name, "revert"},
+		Labels: []string{p.label(), "revert"},
 	}
 	if have == nil || !samePull(*have, want) {
 		if err := p.effect(ctx); err != nil {

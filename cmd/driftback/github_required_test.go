@@ -98,3 +98,21 @@ func TestGitHubForks(t *testing.T) {
 	h.pass()
 	h.still()
 }
+
+// The longest name of an environment is longer than a label may be.
+func TestGitHubLongEnvironment(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, githubtest.Options{})
+	long := strings.Repeat("prod", 15) + "tau"
+	h.write(h.conf, strings.Replace(h.read(h.conf), "  prod:", "  "+long+":", 1))
+	h.edit("web.yml", "port: 80\n")
+	h.driftback(exitDone, "init", long)
+	h.mergeBy(1, "merge")
+	h.driftback(exitDone, "run", "--once")
+	h.edit("web.yml", "port: 81\n")
+	h.driftback(exitDone, "run", "--once")
+	require.Equal(t, []struct{ Name string }{{"drift"}, {("env/" + long)[:50]}}, h.open()[0].Labels)
+	h.mergeBy(h.open()[0].Number, "rebase")
+	h.driftback(exitDone, "run", "--once")
+	require.Empty(t, h.open())
+}

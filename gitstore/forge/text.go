@@ -46,12 +46,19 @@ func cut(s string, limit int) string {
 }
 
 // CommandLines returns the lines of a comment that are commands: those that
-// begin with a slash and a letter, outside fenced code, without white space at
-// their end. A path that somebody quotes as code is therefore none.
+// begin with a slash and a letter, outside fenced code and comments of HTML, without
+// white space at their end. A path that somebody quotes as code is therefore none, and
+// neither is what nobody can see.
 func CommandLines(body string) []string {
 	var lines []string
-	fence := ""
-	for line := range strings.Lines(body) {
+	fence, hidden := "", false
+	all := strings.Split(body, "\n")
+	for i, line := range all {
+		if hidden {
+			hidden = !strings.Contains(line, "-->")
+			continue
+		}
+		hidden = fence == "" && opensComment(line, all[i+1:])
 		line = strings.TrimRightFunc(line, unicode.IsSpace)
 		if mark := fenceMark(line); mark != "" {
 			switch {
@@ -70,6 +77,27 @@ func CommandLines(body string) []string {
 		}
 	}
 	return lines
+}
+
+// opensComment reports whether a comment of HTML begins in a line and goes on in the next: as a block of its own, or within a
+// paragraph, in which it must end (CommonMark 0.31, sections 4.6 and 6.6).
+func opensComment(line string, next []string) bool {
+	at := strings.LastIndex(line, "<!--")
+	if at < 0 || strings.Contains(line[at+len("<!--"):], "-->") || strings.Count(line[:at], "`")%2 == 1 {
+		return false
+	}
+	if indent := strings.TrimLeft(line[:at], " "); indent == "" && at <= 3 {
+		return true
+	}
+	for _, l := range next {
+		if strings.TrimSpace(l) == "" {
+			return false
+		}
+		if strings.Contains(l, "-->") {
+			return true
+		}
+	}
+	return false
 }
 
 // fenceMark returns the run of backquotes or tildes that opens or closes a

@@ -50,6 +50,10 @@ func TestCommandLines(t *testing.T) {
 		"other inside":     {"~~~ text\n```\n/a\n~~~\n/b", []string{"/b"}},
 		"info on closing":  {"```\n``` go\n/a\n```\n/b", []string{"/b"}},
 		"never closed":     {"```\n/a", nil},
+		"in a comment":     {"<!--\n/a\n```\n-->\n/b\n <!-- x -->\n/c", []string{"/b", "/c"}},
+		"in one unclosed":  {"/a\n  <!-- /b\n\n/c", []string{"/a"}},
+		"in one within":    {"see <!--\n/a -->\n/b\nand `<!--`\n/c -->\n", []string{"/b", "/c -->"}},
+		"in none":          {"see <!-- there\n/a\n\n-->\n    <!--\n/b\n\n```\n<!--\n```\n/c", []string{"/a", "/b", "/c"}},
 		"code in the line": {"```x``` is code\n/a", []string{"/a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
