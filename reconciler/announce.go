@@ -76,6 +76,7 @@ func (p *pass) announce(ctx context.Context, d Decision) (asked bool, err error)
 		return false, err
 	}
 	p.wakeForOverride()
+	p.forgetChecks()
 	p.othersNew = false
 	for _, step := range []func() error{
 		func() error { return p.announceDeployments(ctx) },

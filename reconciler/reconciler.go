@@ -217,7 +217,11 @@ type environment struct {
 	// previewed is what the last previews of pull requests rested on, by number; referred is who refers to whom.
 	previewed map[int]previewed
 	checkedAt map[int]string // what the statuses of those of ours rested on
-	referred  referenceIndex
+
+	againMu sync.Mutex // guards again
+	again   []string   // heads of pull requests that are to be told anew
+
+	referred referenceIndex
 	// cursor is how far commands were looked for, without finding any, since the one that the state had then.
 	cursor cursor
 	cached bool // the caches were written down since the start

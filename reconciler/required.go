@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/driftback/driftback/gitstore"
 	"github.com/driftback/driftback/gitstore/forge"
@@ -25,6 +26,27 @@ func (p *pass) checkOurs(ctx context.Context, open []forge.Pull) error {
 	maps.DeleteFunc(p.st.seen.Checked, func(n int, _ told) bool { return gone(n) })
 	maps.DeleteFunc(p.checkedAt, func(n int, _ string) bool { return gone(n) })
 	return nil
+}
+
+// forgetChecks forgets the statuses of pull requests of which somebody asked for them again.
+func (p *pass) forgetChecks() {
+	p.againMu.Lock()
+	heads := p.again
+	p.again = nil
+	p.againMu.Unlock()
+	for n, t := range p.st.seen.Told {
+		if slices.Contains(heads, t.Head.String()) {
+			t.Check, t.RadarCheck = "", ""
+			p.setTold(n, t)
+			delete(p.previewed, n)
+		}
+	}
+	for n, t := range p.st.seen.Checked {
+		if slices.Contains(heads, t.Head.String()) {
+			delete(p.st.seen.Checked, n)
+			delete(p.checkedAt, n)
+		}
+	}
 }
 
 // check gives a pull request of driftback the status of its plan, where the operator says that it is required

@@ -63,6 +63,20 @@ func (r *Reconciler) Poke(env string) {
 	}
 }
 
+// Again asks for a pass in which the pull requests with this head are planned and given their statuses anew, also where nothing
+// moved: somebody asked for that. It never blocks, and one that is lost leaves them as they are.
+func (r *Reconciler) Again(env, head string) {
+	if e := r.envs[env]; e != nil {
+		e.againMu.Lock()
+		e.again = append(e.again[:min(len(e.again), maxAgain)], head)
+		e.againMu.Unlock()
+	}
+	r.Poke(env)
+}
+
+// maxAgain bounds how many heads wait.
+const maxAgain = 1000
+
 // Close gives up the claims of this process, and saves what was parsed for the next.
 func (r *Reconciler) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.c.RequestTimeout)

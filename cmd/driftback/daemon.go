@@ -119,7 +119,7 @@ func (d *daemon) generation(ctx context.Context, w *workspace) (next *workspace,
 		d.metrics.Reconciled(env, "error", time.Now())
 		d.ready.passed(env, d.cli.redact.text(closed[env].Error()))
 	}
-	hook, err := w.openHook(ctx, r.Poke)
+	hook, err := w.openHook(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -116,3 +116,30 @@ func TestGitHubLongEnvironment(t *testing.T) {
 	h.driftback(exitDone, "run", "--once")
 	require.Empty(t, h.open())
 }
+
+// Somebody presses "re-run" on a check, which GitHub then shows as queued: it is made again, with the same verdict.
+func TestGitHubRunsChecksAgain(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, githubtest.Options{})
+	h.edit("web.yml", "port: 80\n")
+	h.driftback(exitDone, "init", "prod")
+	h.mergeBy(1, "merge")
+	r, _ := h.startHub()
+	ann := githubtest.Person{Login: "ann", Name: "Ann Lee", Email: "ann@example.org"}
+	head := h.repo.PushAs(t, ann, "topic", map[string]string{"environments/prod/file/web.yml": "port: 8080\n"}, h.repo.Tip(t, "main"))
+	var pull hubPull
+	h.call("POST", "/pulls", map[string]string{"title": "Another port", "head": "topic", "base": "main"}, &pull)
+	const plan = "driftback/plan (prod)"
+	eventually(t, "the plan", func() bool { return h.checks(head)[plan] == "success" })
+	for range 2 {
+		h.repo.Rerequest("ann", plan, head)
+		require.Equal(t, "queued", h.checks(head)[plan])
+		eventually(t, "the plan again", func() bool { return h.checks(head)[plan] == "success" })
+	}
+	h.poked(r, "quiet")
+	writes := h.server.Writes()
+	h.poked(r, "quiet still")
+	require.Equal(t, writes, h.server.Writes())
+	require.Equal(t, 1, strings.Count(h.remarks(pull.Number), "### Plan for"))
+	r.end()
+}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/driftback/driftback/gitstore/forge/github"
+	"github.com/driftback/driftback/reconciler"
 )
 
 // webhookPath is where GitHub delivers to.
@@ -26,7 +27,7 @@ func (m *mailbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // openHook makes the hook that wakes environments; nil where the forge is not GitHub.
-func (w *workspace) openHook(ctx context.Context, poke func(env string)) (*github.Hook, error) {
+func (w *workspace) openHook(ctx context.Context, r *reconciler.Reconciler) (*github.Hook, error) {
 	if w.github == nil {
 		return nil, nil //nolint:nilnil // there is none
 	}
@@ -34,8 +35,15 @@ func (w *workspace) openHook(ctx context.Context, poke func(env string)) (*githu
 	o := github.HookOptions{
 		Owner: at.owner, Repo: at.name, Own: w.github.Own, OnDelivery: w.metrics.Webhook, Logger: w.log,
 		Wake: func(e github.Event) {
+			if e.Head != "" {
+				w.github.Again(e.Head)
+			}
 			for _, env := range w.config.concerned(e) {
-				poke(env)
+				if e.Head != "" {
+					r.Again(env, e.Head)
+					continue
+				}
+				r.Poke(env)
 			}
 		},
 	}

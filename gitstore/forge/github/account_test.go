@@ -77,3 +77,27 @@ func TestAppInstalledAgain(t *testing.T) {
 	_, err = f.Pulls(t.Context(), forge.Filter{})
 	require.NoError(t, err)
 }
+
+// A check that somebody asks for again is made again, once, also where it says the same and where GitHub left the run as it was.
+func TestChecksAskedForAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, githubtest.Options{})
+	f := s.client(t, s.options(true))
+	head := s.topic(t, f, forge.Pull{}).HeadID
+	say := func() int {
+		before := s.Writes()
+		for _, name := range []string{"driftback/plan (prod)", "driftback/plan (test)"} {
+			require.NoError(t, f.SetStatus(t.Context(), head, forge.Status{Context: name, State: "success", Description: "nothing to deploy"}))
+		}
+		return s.Writes() - before
+	}
+	require.Equal(t, 2, say())
+	require.Zero(t, say())
+	for range 2 {
+		f.Again(head)
+		s.Fail(githubtest.Fault{Op: "checks/create", Status: 500})
+		require.Error(t, f.SetStatus(t.Context(), head, forge.Status{Context: "driftback/plan (prod)", State: "success", Description: "nothing to deploy"}))
+		require.Equal(t, 2, say())
+		require.Zero(t, say())
+	}
+}

@@ -97,10 +97,11 @@ type Forge struct {
 	mu       sync.Mutex // guards what follows
 	login    string
 	appID    int64
-	noDrafts bool               // the repository has none
-	closers  map[closing]string // who closed what
-	people   map[string]person  // by e-mail address
-	told     map[string]bool    // what was logged and need not be again
+	noDrafts bool                       // the repository has none
+	closers  map[closing]string         // who closed what
+	people   map[string]person          // by e-mail address
+	told     map[string]bool            // what was logged and need not be again
+	again    map[string]map[string]bool // commits of which somebody asked for the checks again, with the names of those that were made since
 }
 
 // A closing is one closing of a pull request.
@@ -122,7 +123,7 @@ func New(o Options) (*Forge, error) {
 	o.setDefaults()
 	f := &Forge{
 		opt: o, owner: o.Owner, repo: o.Repo, teams: slices.Sorted(slices.Values(o.Teams)), log: o.Logger, login: o.Login,
-		closers: map[closing]string{}, people: map[string]person{}, told: map[string]bool{},
+		closers: map[closing]string{}, people: map[string]person{}, told: map[string]bool{}, again: map[string]map[string]bool{},
 	}
 	base, err := apiURL(o.URL)
 	if err != nil {

@@ -132,7 +132,11 @@ func (f *Forge) setCheck(ctx context.Context, commit string, s forge.Status) err
 	if err != nil {
 		return err
 	}
-	if has != nil && has.GetExternalID() == c.id {
+	again := f.isAskedAgain(commit, c.name)
+	switch {
+	case again:
+		has = nil
+	case has != nil && has.GetExternalID() == c.id:
 		return nil
 	}
 	output, rest := c.output(c.annotations)
@@ -157,7 +161,40 @@ func (f *Forge) setCheck(ctx context.Context, commit string, s forge.Status) err
 		}
 		_, _, err = f.client.Checks.UpdateCheckRun(ctx, f.owner, f.repo, has.GetID(), update)
 	}
+	if err == nil && again {
+		f.madeAgain(commit, c.name)
+	}
 	return err
+}
+
+// maxAgain bounds how many commits are remembered of which checks are asked for again.
+const maxAgain = 1000
+
+// Again notes that somebody pressed "re-run" on a commit's checks. GitHub shows them as queued from then on, so the next SetStatus of
+// each of them makes another check run, also where it says the same.
+// Source: docs.github.com, "REST API endpoints for check runs", rerequest a check run.
+func (f *Forge) Again(commit string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.again) >= maxAgain {
+		clear(f.again)
+	}
+	f.again[commit] = map[string]bool{}
+}
+
+func (f *Forge) isAskedAgain(commit, name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	made, asked := f.again[commit]
+	return asked && !made[name]
+}
+
+func (f *Forge) madeAgain(commit, name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if made := f.again[commit]; made != nil {
+		made[name] = true
+	}
 }
 
 // newestRun returns the newest check run of this name that our app made; nil if there is none.

@@ -22,6 +22,8 @@ type Event struct {
 	Branch string // that a push moved, without refs/heads/
 	Base   string // branch that the pull request is to be merged into, where told
 	Pull   int
+	// Head is the commit of which somebody asks for the checks again; empty for other events.
+	Head string
 }
 
 // HookOptions of a Hook. Without a secret every delivery is refused.
@@ -216,9 +218,12 @@ func (h *Hook) read(kind string, payload []byte) (Event, bool, error) {
 		Base   struct{ Ref string }
 	}
 	var issue struct{ Number int }
+	var checked struct {
+		HeadSHA string `json:"head_sha"`
+	}
 	e := Event{Kind: kind}
 	for name, v := range map[string]any{
-		"action": &e.Action, "ref": &ref, "repository": &repo, "sender": &sender, "pull_request": &pull, "issue": &issue,
+		"action": &e.Action, "ref": &ref, "repository": &repo, "sender": &sender, "pull_request": &pull, "issue": &issue, "check_run": &checked, "check_suite": &checked,
 	} {
 		// What is not of the form that we know is no reason to refuse a delivery: it is only a hint.
 		_ = json.Unmarshal(raw[name], v)
@@ -229,6 +234,10 @@ func (h *Hook) read(kind string, payload []byte) (Event, bool, error) {
 		e.Branch = strings.TrimPrefix(ref, "refs/heads/")
 	case "create", "delete":
 		e.Branch = ref
+	case "check_run", "check_suite":
+		if e.Action == "rerequested" && commitID.MatchString(checked.HeadSHA) {
+			e.Head = checked.HeadSHA
+		}
 	}
 	actions, known := news[kind]
 	wanted := known && (actions == nil || slices.Contains(actions, e.Action)) &&

@@ -102,6 +102,12 @@ func TestDeliveries(t *testing.T) {
 	}, d.events[1:])
 	require.Equal(t, 202, d.deliver(t, "push", "8", secret, payload(t, map[string]any{"ref": 5, "repository": "odd", "sender": []any{}})),
 		"a form that we do not know is a hint still")
+	head := strings.Repeat("a1", 20)
+	for i, kind := range []string{"check_run", "check_suite"} {
+		again := map[string]any{"action": "rerequested", kind: map[string]any{"head_sha": head}}
+		require.Equal(t, 202, d.deliver(t, kind, fmt.Sprint("9.", i), secret, payload(t, again)))
+		require.Equal(t, github.Event{Kind: kind, Action: "rerequested", Head: head}, d.events[len(d.events)-1])
+	}
 }
 
 func TestForgedDeliveries(t *testing.T) {
