@@ -303,6 +303,7 @@ func (j *judge) elsewhere(what, field string) bool {
 var hookOperations = []string{
 	"POST /api/v2/users/search", "GET /api/v2/routing/skillgroups/{id}/members/divisions", "POST /api/v2/routing/skillgroups/{id}/members/divisions",
 	"POST /api/v2/integrations/actions/{id}/draft", "GET /api/v2/integrations/actions/{id}/draft", "PATCH /api/v2/integrations/actions/{id}/draft",
+	"GET /api/v2/integrations/actions/{id}/templates/{file}", "GET /api/v2/integrations/actions/{id}/draft/templates/{file}",
 	"POST /api/v2/integrations/actions/{id}/draft/publish", "POST /api/v2/webdeployments/configurations/{id}/versions/draft/publish",
 	"GET /api/v2/webdeployments/configurations/{id}/versions", "POST /api/v2/architect/prompts/{id}/resources",
 	"PUT /api/v2/architect/prompts/{id}/resources/{language}", "DELETE /api/v2/architect/prompts/{id}/resources/{language}",

@@ -186,67 +186,6 @@ func (h hooks) createIntegration(ctx context.Context, c *rest.Client, body rest.
 	return id, err
 }
 
-// updateAction changes a data action. What belongs to its contract goes through a draft, which is then published; the rest is
-// written at once. What somebody else has in the draft, unpublished, is left alone.
-func updateAction(ctx context.Context, c *rest.Client, id string, live, body rest.Object) (rest.Object, error) {
-	path := one("/api/v2/integrations/actions", id)
-	body["version"] = live["version"]
-	if resource.Equal(canonical(live["contract"]), canonical(body["contract"])) || body["contract"] == nil {
-		_, err := send(ctx, c, http.MethodPatch, path, only(body, "category", "name", "config", "version"))
-		return nil, err
-	}
-	change := only(body, drafted...)
-	draft, err := get(ctx, c, path+"/draft", nil)
-	other := fmt.Errorf("somebody has a draft of it that is not published: %w", vendors.ErrBusy)
-	if errors.Is(err, rest.ErrMissing) {
-		draft, err = send(ctx, c, http.MethodPost, path+"/draft", nil)
-		other = vendors.ErrConflict // it is made of what was published meanwhile
-	}
-	if err == nil && !sameIn(draft, live, drafted...) && !sameIn(draft, change, drafted...) { // nor is it one of ours that was cut off
-		err = other
-	}
-	if err != nil {
-		return nil, err
-	}
-	change["version"] = draft["version"]
-	if draft, err = send(ctx, c, http.MethodPatch, path+"/draft", change); err != nil {
-		return nil, err
-	}
-	made, err := send(ctx, c, http.MethodPost, path+"/draft/publish", rest.Object{"version": draft["version"]})
-	if err == nil && made["contract"] != nil && !sameIn(made, body, "contract") {
-		err = fmt.Errorf("another draft was published: %w", vendors.ErrConflict)
-	}
-	return nil, err
-}
-
-// drafted are the fields of a data action that its draft has.
-var drafted = []string{"category", "name", "config", "contract", "secure"}
-
-// sameIn reports whether the fields that b has are the same in a, but for what the platform may have filled in.
-func sameIn(a, b rest.Object, fields ...string) bool {
-	for _, f := range fields {
-		if b[f] != nil && !contains(canonical(a[f]), canonical(b[f])) {
-			return false
-		}
-	}
-	return true
-}
-
-// contains reports whether whole says everything that part says, and maps of it may say more.
-func contains(whole, part any) bool {
-	of, isMap := whole.(map[string]any)
-	m, both := part.(map[string]any)
-	if !isMap || !both {
-		return resource.Equal(whole, part)
-	}
-	for key, v := range m {
-		if !contains(of[key], v) {
-			return false
-		}
-	}
-	return true
-}
-
 // canonical is a value for comparing; what has no canonical form is nil.
 func canonical(v any) any {
 	if v == nil {

@@ -139,9 +139,10 @@ func integrationKinds(h hooks) []rest.Kind {
 				"contract.output.errorSchemaUri", "contract.input.inputSchema.id", "contract.output.successSchema.id", "contract.output.successSchemaFlattened", "contract.output.errorSchemaFlattened",
 				"config.request.requestTemplateUri", "config.response.successTemplateUri",
 			),
-			local("config.request.requestUrlTemplate"),
+			local("config.request.requestUrlTemplate"), empty("config.request.requestTemplate", "config.response.successTemplate"),
 		),
-		Hooks: rest.Hooks{Update: updateAction},
+		Derived: []string{"config"}, // pieces of it are read apart
+		Hooks:   rest.Hooks{Read: readAction, Update: updateAction},
 	}, "/api/v2/integrations/actions", "PATCH"))
 	actions.Get.Query = map[string]string{"expand": "contract", "includeConfig": "true"}
 	return []rest.Kind{integrations, actions}

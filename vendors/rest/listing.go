@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // A disagreement is a listing that does not hold as many objects as it says.
@@ -104,9 +105,10 @@ func (g *gathering) page(pg Paging, b []byte) (page, error) {
 }
 
 // unmoved reports whether the listing says of an object that was read alone last, as of a kind that has more than listings show, that it is
-// still at the version of then. A hook's fields can stay while others move: its kinds are read once more.
+// still at the version of then. A hook's fields can stay while others move: its kinds are read once more, unless a guard says that nothing did.
 func (g *gathering) unmoved(t *table, i int32, raw []byte) bool {
-	if !g.w.k.Detail || g.w.k.Derived != nil || int(i) >= len(t.versions) || t.versions[i] == 0 {
+	guarded := g.w.k.Guard.Body != "" && slices.Contains(g.w.k.Moved, g.w.k.Guard.Body)
+	if !g.w.k.Detail || g.w.k.Derived != nil && !guarded || int(i) >= len(t.versions) || t.versions[i] == 0 {
 		return false
 	}
 	o, err := decode(raw)

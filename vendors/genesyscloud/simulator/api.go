@@ -27,11 +27,13 @@ type call struct {
 	base  string // of absolute URLs in answers
 }
 
-// An answer is what a call returns; a nil body is no content.
+// An answer is what a call returns; a nil body is no content, and plainText is sent as it is.
 type answer struct {
 	status int
 	body   any
 }
+
+type plainText string
 
 type handler func(*call) (answer, *problem)
 

@@ -196,6 +196,8 @@ func (s *Server) integrationRoutes(m *http.ServeMux) {
 	s.handle(m, "PUT "+config, "integrations:integration:edit", (*call).configureIntegration)
 	actions := s.kinds["dataaction"].path
 	const permission = "integrations:action:"
+	s.handle(m, "GET "+actions+"/{id}/templates/{file}", permission+"view", func(c *call) (answer, *problem) { return c.template(false) })
+	s.handle(m, "GET "+actions+"/{id}/draft/templates/{file}", permission+"view", func(c *call) (answer, *problem) { return c.template(true) })
 	s.handle(m, "POST "+actions+"/drafts", permission+"add", (*call).createDraft)
 	s.handle(m, "POST "+actions+"/{id}/draft", permission+"edit", func(c *call) (answer, *problem) { return c.draft(true) })
 	s.handle(m, "GET "+actions+"/{id}/draft", permission+"view", func(c *call) (answer, *problem) { return c.draft(false) })
@@ -209,6 +211,39 @@ func (s *Server) integrationRoutes(m *http.ServeMux) {
 		delete(x.Extra, "draft")
 		return none()
 	})
+}
+
+// actionTemplates are what a data action's configuration answers with an address only: part of it, field, and file.
+var actionTemplates = [][3]string{{"request", "requestTemplate", "requesttemplate.vm"}, {"response", "successTemplate", "successtemplate.vm"}}
+
+// apart puts addresses in the place of templates; at is that of the action or its draft.
+func apart(config map[string]any, at string) {
+	for _, t := range actionTemplates {
+		if of := asMap(config[t[0]]); of != nil {
+			delete(of, t[1])
+			of[t[1]+"Uri"] = at + "/templates/" + t[2]
+		}
+	}
+}
+
+// template answers one of them, which is empty where none was sent.
+func (c *call) template(draft bool) (answer, *problem) {
+	e, p := c.find(c.s.kinds["dataaction"], c.r.PathValue("id"))
+	if p != nil {
+		return answer{}, p
+	}
+	body := e.body
+	if draft {
+		if body = asMap(e.o.Extra["draft"]); body == nil {
+			return answer{}, notFound("draft of action", e.o.ID)
+		}
+	}
+	for _, t := range actionTemplates {
+		if t[2] == c.r.PathValue("file") {
+			return ok(plainText(text(asMap(asMap(body["config"])[t[0]]), t[1])))
+		}
+	}
+	return answer{}, notFound("template", c.r.PathValue("file"))
 }
 
 func integrationConfig(x *object) map[string]any {
@@ -278,6 +313,7 @@ func (c *call) showDraft(x *object) map[string]any {
 	m := cloneMap(asMap(x.Extra["draft"]))
 	delete(m, "configVersion")
 	m["id"], m["version"], m["selfUri"] = x.ID, x.Extra["drafts"], c.org.uri(x)+"/draft"
+	apart(asMap(m["config"]), c.org.uri(x)+"/draft")
 	return m
 }
 

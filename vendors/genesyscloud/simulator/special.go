@@ -21,6 +21,7 @@ func (c *call) complete(e entry, body map[string]any) {
 		if contract := asMap(body["contract"]); contract != nil {
 			body["contract"] = actionContract(contract)
 		}
+		apart(asMap(body["config"]), c.org.uri(x))
 	case "evaluationform":
 		completeForm(x, body)
 	case "webconfiguration":

@@ -42,7 +42,7 @@ for (const file of fs.readdirSync(src).filter((f) => f.endsWith('Api.js')).sort(
     if (operations.has(key)) continue;
     const query = [...call[4].matchAll(/'([^']+)':/g)].map((q) => q[1]);
     const body = call[5].trim();
-    operations.set(key, { id: m[1], path: call[1], method: call[2], query, body: body === 'null' ? '' : body.replace(/opts\['(\w+)'\].*/, '$1') });
+    operations.set(key, { id: m[1], path: call[1], method: call[2], query, body: body === 'null' ? '' : body.replace(/opts\['(\w+)'\].*/, '$1'), answers: /\['text\/plain'\],/.test(m[2]) ? 'text/plain' : 'application/json' });
   }
 }
 
@@ -85,7 +85,7 @@ for (const line of fs.readFileSync(routesFile, 'utf8').split('\n').filter(Boolea
   }
   const sig = signatures.get(op.id) || { args: {}, result: 'any' };
   const answers = { description: 'answer' };
-  if (sig.result !== 'void' && Object.keys(schema(sig.result)).length) answers.content = { 'application/json': { schema: schema(sig.result) } };
+  if (sig.result !== 'void' && Object.keys(schema(sig.result)).length) answers.content = { [op.answers]: { schema: schema(sig.result) } };
   const o = {
     operationId: op.id,
     parameters: [
