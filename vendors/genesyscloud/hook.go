@@ -159,6 +159,15 @@ func (h hooks) restoreUser(ctx context.Context, c *rest.Client, email string, _ 
 	return "", nil
 }
 
+// readQueue leaves out that the first rule of conditional group routing is about the queue itself: the platform says so, and refuses to be
+// told (MyPureCloud/terraform-provider-genesyscloud, routing_queue).
+func readQueue(_ context.Context, _ *rest.Client, _ string, o rest.Object) error {
+	if rules := list(sub(o, "conditionalGroupRouting"), "rules"); len(rules) > 0 {
+		delete(rules[0], "queue")
+	}
+	return nil
+}
+
 // writeMemberDivisions writes the divisions whose people a skill group looks at.
 func writeMemberDivisions(ctx context.Context, c *rest.Client, id string, add, remove []string) error {
 	_, err := again(ctx, c, http.MethodPost, one("/api/v2/routing/skillgroups", id)+"/members/divisions",

@@ -112,6 +112,6 @@ func queues() rest.Kind {
 			},
 		},
 	}, "/api/v2/routing/queues", "PUT")
-	k.Update.Echo = []string{"peerId"}
+	k.Update.Echo, k.Hooks.Read = []string{"peerId"}, readQueue
 	return k
 }

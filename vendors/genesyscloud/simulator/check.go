@@ -42,6 +42,9 @@ func checkQueue(b map[string]any) string {
 		delete(acw, "timeoutMs")
 	}
 	why := between(b, "acwSettings.timeoutMs", 1000, 86400000)
+	if firstRule(b)["queue"] != nil {
+		why = first(why, "The first rule of conditional group routing is about the queue itself and takes no queue")
+	}
 	for _, m := range []string{"call", "callback", "chat", "email", "message"} {
 		at := "mediaSettings." + m
 		why = first(why, between(b, at+".alertingTimeoutSeconds", 7, 259200), between(b, at+".serviceLevel.percentage", 0, 1), between(b, at+".serviceLevel.durationMs", 1000, 604800000))

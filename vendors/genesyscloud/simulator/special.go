@@ -8,6 +8,10 @@ func (c *call) complete(e entry, body map[string]any) {
 	switch x.Kind {
 	case "user":
 		c.completeUser(x, body)
+	case "queue":
+		if first := firstRule(body); first != nil {
+			first["queue"] = map[string]any{"id": x.ID, "name": c.org.name(x), "selfUri": c.org.uri(x)}
+		}
 	case "prompt":
 		body["resources"] = c.resources(x)
 	case "flow":
@@ -37,6 +41,15 @@ func (c *call) complete(e entry, body map[string]any) {
 			body["owners"] = []any{}
 		}
 	}
+}
+
+// firstRule is the first one of a queue's conditional group routing, which is about the queue itself; nil where there is none.
+func firstRule(queue map[string]any) map[string]any {
+	rules, _ := asMap(queue["conditionalGroupRouting"])["rules"].([]any)
+	if len(rules) == 0 {
+		return nil
+	}
+	return asMap(rules[0])
 }
 
 // created does what the creation of some kinds does besides.
