@@ -98,7 +98,7 @@ func (j *judge) op(what, method, path string, query map[string]string) *operatio
 // model is the type without what says how often.
 func model(t string) string { return strings.Trim(t, "![]{}") }
 
-// typeAt follows a path of a table through the models. IDKeys turn maps into lists of key and value.
+// typeAt follows a path of a table through the models. IDKeys turn maps into lists of key and value; what is inside of a text is not described.
 func (j *judge) typeAt(in, path string) (string, error) {
 	at := in
 	for step := range strings.SplitSeq(strings.TrimPrefix(strings.ReplaceAll(path, "[]", ".[]"), "."), ".") {
@@ -106,10 +106,12 @@ func (j *judge) typeAt(in, path string) (string, error) {
 		switch {
 		case at == "object" || at == "any":
 			return at, nil
+		case at == "string" && slices.ContainsFunc(j.kind.Fields, func(f rest.Field) bool { return f.Form == rest.Text && strings.HasPrefix(path, f.Path) }):
+			return "any", nil
 		case step == "[]" && strings.HasPrefix(at, "["):
 			at = strings.TrimSuffix(strings.TrimPrefix(at, "["), "]")
 		case step == "[]" && strings.HasPrefix(at, "{"): // IDKeys
-		case step == "value" && strings.HasPrefix(at, "{"), step == "*" && strings.HasPrefix(at, "{"):
+		case strings.HasPrefix(at, "{"): // any key of a map
 			at = strings.TrimSuffix(strings.TrimPrefix(at, "{"), "}")
 		default:
 			next, ok := j.Models[at][step]

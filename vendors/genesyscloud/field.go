@@ -60,6 +60,11 @@ func set(paths ...string) fields {
 	return each(paths, func(f *rest.Field) { f.Set = true })
 }
 
+// texts are strings that hold JSON.
+func texts(paths ...string) fields {
+	return each(paths, func(f *rest.Field) { f.Form = rest.Text })
+}
+
 // keyed is a list of objects that are told apart by a field.
 func keyed(path, key string) fields {
 	return fields{{Field: resource.Field{Path: path, ListKey: key}}}

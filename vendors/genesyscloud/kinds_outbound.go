@@ -33,6 +33,7 @@ func outboundKinds() []rest.Kind {
 			ref("contactList", contactlist), ref("queue", queue), none("rules"), volatile("rules[].id"),
 			ref("rules[].conditions[].dataAction", dataaction), ids("rules[].conditions[].codes", wrapupcode),
 			ref("rules[].actions[].dataAction", dataaction), none("rules[].conditions[].codes", "rules[].actions"),
+			texts("rules[].actions[].properties.skills"), ids("rules[].actions[].properties.skills", skill), // a list in a text
 		),
 	}, "/api/v2/outbound/rulesets", "PUT"))
 

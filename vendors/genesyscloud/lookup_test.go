@@ -1,6 +1,7 @@
 package genesyscloud
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -65,4 +66,31 @@ func TestWhatIsNewIsLookedUpByItsID(t *testing.T) {
 	live, err := observe(t, d).Spec(key("queue/Support"))
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"CALL": resource.Ref{Key: key("script/Sales talk")}}, live["defaultScripts"])
+}
+
+// An action of a rule set has the skills that it sets as a list of ids in a text (MyPureCloud/terraform-provider-genesyscloud, outbound_ruleset).
+func TestSkillsInATextAreReferences(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{Rate: -1})
+	org, other := w.Org("Acme"), w.Org("Acme test")
+	d, e := w.open(t, org, nil, ruleset, skill, division), w.open(t, other, nil, ruleset, skill, division)
+	home := spec(t, `{"division": {"$ref": "division/Home"}}`)
+	skills := []resource.Resource{{Key: key("skill/Billing"), Spec: home}, {Key: key("skill/Claims"), Spec: home}}
+	fill(t, d, skills)
+	fill(t, e, skills)
+	ids := fmt.Sprintf("[%q,%q]", org.Find("skill", "Claims"), org.Find("skill", "Billing"))
+	_, err := org.By("Ann Lee").Create("ruleset", map[string]any{"name": "Rules", "rules": []any{map[string]any{
+		"name": "Rule", "order": 0, "category": "DIALER_PRECALL", "conditions": []any{},
+		"actions": []any{map[string]any{"type": "Action", "actionTypeName": "SET_SKILLS", "properties": map[string]any{"skills": ids}}},
+	}}})
+	require.NoError(t, err)
+	here, err := observe(t, d).Resource(key("ruleset/Rules"))
+	require.NoError(t, err)
+	action := here.Spec["rules"].([]any)[0].(map[string]any)["actions"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{resource.Ref{Key: key("skill/Billing")}, resource.Ref{Key: key("skill/Claims")}}, action["properties"].(map[string]any)["skills"])
+	_, err = e.Apply(t.Context(), resource.Change{After: &resource.Resource{Key: here.Key, Spec: here.Spec}})
+	require.NoError(t, err)
+	require.Equal(t, here.Spec.Hash(), observe(t, e).Hash(here.Key))
+	stored := other.Body("ruleset", other.Find("ruleset", "Rules"))["rules"].([]any)[0].(map[string]any)["actions"].([]any)[0].(map[string]any)
+	require.Equal(t, fmt.Sprintf("[%q,%q]", other.Find("skill", "Billing"), other.Find("skill", "Claims")), stored["properties"].(map[string]any)["skills"])
 }
