@@ -130,6 +130,9 @@ func (j *judge) judge(k rest.Kind) {
 	for _, l := range k.Listings {
 		entity = j.listing("listing", l)
 	}
+	if k.Find != nil {
+		entity = j.listing("Find", *k.Find)
+	}
 	if k.Get.Path != "" {
 		if o := j.op("Get", "GET", k.Get.Path, k.Get.Query); o != nil {
 			entity = model(o.Returns)

@@ -12,6 +12,7 @@ func basicKinds() []rest.Kind {
 	// A skill has its name for ever: what can be changed is its division (the body of the update has nothing else).
 	skills := crud(rest.Kind{
 		Kind:   skill,
+		Find:   byItsName("/api/v2/routing/skills"), // those that begin so
 		Gone:   deleted,
 		Name:   rest.Name{Fixed: true},
 		Fields: all(with(ref("division", division), sentAs("divisionId")), volatile("state")),
@@ -29,9 +30,15 @@ func basicKinds() []rest.Kind {
 
 	wrapupcodes := crud(rest.Kind{
 		Kind:   wrapupcode,
+		Find:   byItsName("/api/v2/routing/wrapupcodes"),
 		Fields: all(with(ref("division", division), func(f *rest.Field) { f.Literals = []string{"*"} }), empty("description")),
 	}, "/api/v2/routing/wrapupcodes", "PUT")
 	return []rest.Kind{divisions, skills, languages, wrapupcodes}
+}
+
+// byItsName is a listing that the platform narrows down by the name. A name that means more there finds more.
+func byItsName(path string) *rest.Listing {
+	return &rest.Listing{Path: path, Query: map[string]string{"name": "{name}"}}
 }
 
 // sentAs says that a reference at the top is sent as a plain id under another name.

@@ -276,7 +276,7 @@ func (w *change) was(o *object) bool {
 // where nothing is.
 func (d *Driver) find(ctx context.Context, k *kind, key resource.Key, before *resource.Resource, but *spare) (*object, error) {
 	o, err := d.byID(ctx, k, key.Name, but)
-	if err != nil || o != nil || k.Name.Singleton != "" {
+	if _, told := d.idOf(k, key.Name); err != nil || o != nil || told || k.Name.Singleton != "" {
 		return o, err
 	}
 	listed, err := d.search(ctx, k, key.Name)

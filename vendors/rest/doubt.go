@@ -98,6 +98,10 @@ func (w *change) sought(ctx context.Context, id string) (o *object, listed bool,
 			return o, true, err
 		}
 	}
+	if id, told := d.idOf(k, name); told {
+		o, err = d.object(ctx, k, id)
+		return o, o != nil, err
+	}
 	all, err := d.search(ctx, k, name)
 	if err != nil {
 		return nil, false, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/driftback/driftback/vendors/resource"
@@ -279,7 +280,8 @@ func (d *Driver) searchAll(ctx context.Context, k *kind, names []string) (map[st
 		}
 		return nil
 	}
-	if k.Find == nil || len(names) > 10 {
+	wild := func(name string) bool { return strings.ContainsAny(name, "*?") } // may mean something else to the platform
+	if k.Find == nil || len(names) > 10 || slices.ContainsFunc(names, wild) {
 		return out, d.every(ctx, k, take)
 	}
 	for _, name := range names {

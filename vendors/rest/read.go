@@ -80,12 +80,13 @@ func (d *Driver) readKind(ctx context.Context, k *kind, keys []resource.Key) (fo
 	})
 	var search []string
 	for i, key := range keys {
+		_, told := d.idOf(k, key.Name)
 		switch {
 		case causes[i] != nil:
 			failed[key.Name] = causes[i]
 		case results[i] != nil:
 			found[key.Name] = results[i]
-		case k.Name.Singleton == "":
+		case k.Name.Singleton == "" && !told:
 			search = append(search, key.Name)
 		}
 	}
@@ -116,7 +117,9 @@ func (d *Driver) byID(ctx context.Context, k *kind, name string, but *spare) (*o
 	if id == "" {
 		var ok bool
 		if id, ok = d.x.id(resource.Key{Kind: k.Kind.Kind, Name: name}); !ok {
-			return nil, nil
+			if id, ok = d.idOf(k, name); !ok {
+				return nil, nil
+			}
 		}
 	}
 	o, err := d.objectBut(ctx, k, id, but)
@@ -124,6 +127,28 @@ func (d *Driver) byID(ctx context.Context, k *kind, name string, but *spare) (*o
 		return nil, err
 	}
 	return o, nil
+}
+
+// idOf returns the engine's id of an object whose name says it, so that no listing has to be searched; false where names do not.
+func (d *Driver) idOf(k *kind, name string) (id string, ok bool) {
+	if k.Get.Path == "" || !slices.Contains(k.names, k.id) {
+		return "", false
+	}
+	parts, ok := splitName(name, len(k.names))
+	if !ok {
+		return "", false
+	}
+	of := ""
+	if k.inParent {
+		i := slices.Index(k.names, k.Parent.Field)
+		if i < 0 {
+			return "", false
+		}
+		if of, ok = d.x.id(resource.Key{Kind: k.Parent.Kind, Name: parts[i]}); !ok {
+			return "", false
+		}
+	}
+	return k.compose(of, parts[slices.Index(k.names, k.id)]), true
 }
 
 // only reads the object that a look-up has found; nil where it found none.
