@@ -3,6 +3,7 @@ package genesyscloud
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -166,10 +167,13 @@ func TestARenameIsOneChange(t *testing.T) {
 		}
 	}
 	body := support.spec(t, 0)
-	body["conditionalGroupRouting"] = map[string]any{"rules": []any{map[string]any{
+	rule := map[string]any{
 		"metric": "EstimatedWaitTime", "operator": "GreaterThan", "conditionValue": number("60"), "waitSeconds": number("20"),
-		"groups": []any{resource.Ref{Key: key("group/Agents")}}, "queue": resource.Ref{Key: key("queue/Support 00")},
-	}}}
+		"groups": []any{resource.Ref{Key: key("group/Agents")}},
+	}
+	second := maps.Clone(rule)
+	second["queue"] = resource.Ref{Key: key("queue/Support 00")}
+	body["conditionalGroupRouting"] = map[string]any{"rules": []any{rule, second}}
 	for i := range 50 {
 		r := resource.Resource{Key: resource.Key{Kind: queue, Name: fmt.Sprintf("Support %02d", i)}, Spec: body.Clone()}
 		if i == 0 {

@@ -270,7 +270,9 @@ func (w *change) look(ctx context.Context, id string) (*object, error) {
 	if w.now = nil; told == nil {
 		return d.objectBut(ctx, k, id, w.but)
 	}
-	if err := d.complete(ctx, k, id, told, w.but); err != nil {
+	if err := d.complete(ctx, k, id, told, w.but); errors.Is(err, ErrMissing) {
+		return nil, nil // what belongs to a new object may not be shown yet
+	} else if err != nil {
 		return nil, err
 	}
 	return d.spec(ctx, k, fetched{id: id, o: told}, w.but)
