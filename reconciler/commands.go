@@ -102,6 +102,9 @@ func (p *pass) take(c forge.Command, open []forge.Pull) {
 		}
 		return
 	}
+	if !c.Write && !p.firstOf(c) {
+		return // strangers could have us write a comment for each line of theirs
+	}
 	if !p.permits(c, said.Verb) {
 		p.reply(to, forge.Confused, answer("This needs the permission to write to the repository, and membership of one of the teams that the operator named for %s, if any.", report.Value("/"+string(said.Verb))))
 		return
@@ -118,6 +121,16 @@ func (p *pass) take(c forge.Command, open []forge.Pull) {
 		q.By, q.At, q.From = c.Author, c.At.UTC(), &to
 		p.st.requests["comment-"+digest(p.Name, c.ID)+".json"] = q
 	}
+}
+
+// firstOf reports whether a command is the first of its author at that time, and so of a comment, in this pass.
+func (p *pass) firstOf(c forge.Command) bool {
+	if p.refusedTo == nil {
+		p.refusedTo = map[string]bool{}
+	}
+	who := fmt.Sprintf("%d %s %d", c.Pull, c.Author, c.At.Unix())
+	defer func() { p.refusedTo[who] = true }()
+	return !p.refusedTo[who]
 }
 
 // addressed reports whether this environment answers a command, and the pull request that it stands on if that is open. On

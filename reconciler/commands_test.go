@@ -122,6 +122,15 @@ func TestReadersAreNotObeyed(t *testing.T) {
 	require.Contains(t, l.answer(n), "permission to write")
 	require.Equal(t, []string{forge.Confused}, l.reactions(n))
 	l.quiet()
+
+	before := len(l.said(n))
+	l.comment(n, strings.Repeat("/drift revert\n/help\n", 100))
+	l.pass()
+	require.Len(t, l.said(n), before+1, "one comment of a stranger is worth one answer")
+	l.comment(n, "/help")
+	l.pass()
+	require.Len(t, l.said(n), before+2)
+	l.quiet()
 }
 
 func TestNearMissesAndWhatIsNotForUs(t *testing.T) {

@@ -39,6 +39,8 @@ type pass struct {
 	baseUp   resource.Overlay             // what base is to become, beyond what the state ref says
 	cameIn   map[resource.Key]gitstore.ID // where pull requests came in that moved base of objects
 
+	refusedTo map[string]bool // who was told in this pass that a command is not permitted
+
 	seen       *resource.Snapshot // what was observed, without what is withheld or unsettled
 	withheld   map[resource.Key]string
 	unkept     resource.Overlay                    // what was observed and Git does not get: it is not in seen
