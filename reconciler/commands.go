@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -105,6 +106,12 @@ func (p *pass) take(c forge.Command, open []forge.Pull) {
 	if !c.Write && !p.firstOf(c) {
 		return // strangers could have us write a comment for each line of theirs
 	}
+	if said.Env != "" && said.Env != p.Name {
+		env := said.Env
+		said.Env = p.Name
+		p.reply(to, forge.Confused, report.NotUnderstood(fmt.Sprintf("there is no environment %.40s here", env), said.String()))
+		return
+	}
 	if !p.permits(c, said.Verb) {
 		p.reply(to, forge.Confused, answer("This needs the permission to write to the repository, and membership of one of the teams that the operator named for %s, if any.", report.Value("/"+string(said.Verb))))
 		return
@@ -121,6 +128,18 @@ func (p *pass) take(c forge.Command, open []forge.Pull) {
 		q.By, q.At, q.From = c.Author, c.At.UTC(), &to
 		p.st.requests["comment-"+digest(p.Name, c.ID)+".json"] = q
 	}
+}
+
+// misspelt reports whether somebody meant this environment by a name that is none: neither of this configuration nor in Git, where those
+// of others are.
+func (p *pass) misspelt(env string) bool {
+	if _, known := p.r.envs[env]; known || !command.Near(env, p.Name) {
+		return false
+	}
+	other := path.Join(path.Dir(p.want.layout.Root), env)
+	found := false
+	err := p.store.Files(p.head, other+"/", func(gitstore.File) error { found = true; return gitstore.ErrStop })
+	return err == nil && !found
 }
 
 // firstOf reports whether a command is the first of its author at that time, and so of a comment, in this pass.
@@ -147,7 +166,10 @@ func (p *pass) addressed(c forge.Command, said command.Command, open []forge.Pul
 		return to, nil, false // closed, or of another branch
 	}
 	if said.Env != "" && said.Env != p.Name {
-		return to, nil, false
+		if !p.misspelt(said.Env) {
+			return to, nil, false
+		}
+		said.Env = ""
 	}
 	if i < 0 {
 		to.Shared = said.Env == ""

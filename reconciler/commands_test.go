@@ -148,6 +148,17 @@ func TestNearMissesAndWhatIsNotForUs(t *testing.T) {
 	l.quietAfter()
 	require.Empty(t, l.reactions(other.Number), "it changes nothing of this environment")
 	require.Empty(t, l.reactions(pull.Number), "of an environment of somebody else")
+	for said, meant := range map[string]string{"/plan prdo": "/plan prod", "/apply PROD at 2h": "/apply prod at "} {
+		l.comment(pull.Number, said)
+		l.pass()
+		require.Contains(t, l.answer(pull.Number), "Did you mean `"+meant)
+	}
+	l.edit(mainRef, gitstore.Edit{"environments/pros/queue/x.yaml": []byte("a: b\n")})
+	l.comment(pull.Number, "/plan pros")
+	l.comment(other.Number, "/plan prdo")
+	l.pass()
+	require.Empty(t, l.reactions(pull.Number), "others look after that")
+	require.Empty(t, l.reactions(other.Number))
 	l.comment(pull.Number, "/drift accept")
 	l.pass()
 	require.Contains(t, l.answer(pull.Number), "Say this on the pull request of the drift of `prod`")

@@ -103,11 +103,7 @@ func nearest(said, rest string) string {
 	}
 	best, least := "", 99
 	for _, w := range written {
-		near := 1
-		if len(w.word) >= 8 {
-			near = 2
-		}
-		if d := distance(said, w.word); d <= near && d < least {
+		if d := distance(said, w.word); d <= mistakes(w.word) && d < least {
 			best, least = w.command, d
 		}
 	}
@@ -115,6 +111,19 @@ func nearest(said, rest string) string {
 		return ""
 	}
 	return strings.TrimSpace("/" + best + " " + rest)
+}
+
+// mistakes is how many a word may have and still be known.
+func mistakes(word string) int {
+	if len(word) >= 8 {
+		return 2
+	}
+	return 1
+}
+
+// Near reports whether a name was most likely meant by what somebody wrote: that is another one, or written in other letters.
+func Near(said, name string) bool {
+	return said != name && len(said) <= 100 && distance(strings.ToLower(said), strings.ToLower(name)) <= mistakes(name)
 }
 
 // distance counts the letters to add, drop, change or swap with their neighbour that lead from one word to the other.
