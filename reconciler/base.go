@@ -88,7 +88,7 @@ func (p *pass) proposalsDecided(ctx context.Context) (inside map[gitstore.ID]boo
 		}
 		as := pr
 		p.wereOpen[pr.Branch] = pull != nil && pull.State == forge.Open
-		if pull != nil && pull.State != forge.Open {
+		if pull != nil { // also one that is open: Git may say that it was merged, before the forge does
 			if as, err = p.asDecided(pr, pull.HeadID); err != nil {
 				return nil, fmt.Errorf("pull request %s: %w", pr.Branch, err)
 			}

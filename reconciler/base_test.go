@@ -318,14 +318,20 @@ func TestUndoLeavesWhatAPersonChangedMeanwhile(t *testing.T) {
 // lagging is a forge that lists what was, while it holds a list.
 type lagging struct {
 	forge.Forge
-	was []forge.Pull
+	was   []forge.Pull
+	after func() // happens once it has answered; nil for nothing
 }
 
 func (f *lagging) Pulls(ctx context.Context, q forge.Filter) ([]forge.Pull, error) {
 	if f.was != nil && q.State == "" {
 		return f.was, nil
 	}
-	return f.Forge.Pulls(ctx, q)
+	got, err := f.Forge.Pulls(ctx, q)
+	if f.after != nil {
+		f.after()
+		f.after = nil
+	}
+	return got, err
 }
 
 // The merge is in Git already and the forge still lists the pull request as open: that it was merged is heard of later.
@@ -354,4 +360,29 @@ func TestRule3MergedAndStillListedAsOpen(t *testing.T) {
 		l.pass()
 		l.quiet()
 	}
+}
+
+// The same, and the proposal was rebuilt while people merged: what they merged is decided, and what came later is not.
+func TestRule3MergedWhileItWasRebuiltAndStillListedAsOpen(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	var f *lagging
+	l.adjust = func(c *reconciler.Config) { f = &lagging{Forge: c.Forge}; c.Forge = f }
+	l.restart()
+	l.hand("Q", "a=2")
+	l.pass()
+	was := l.pulls()
+	l.hand("Q", "a=3")
+	f.after = func() { l.merge(local.ByMerge) }
+	l.pass()
+	f.was = was
+	l.pass()
+	l.live("Q", "a=3")
+	require.Equal(t, reconciler.Record, l.verdict("Q"), "nobody decided about it")
+	f.was = nil
+	l.pass()
+	l.merge(local.ByMerge)
+	l.pass()
+	l.live("Q", "a=3")
+	l.quiet()
 }

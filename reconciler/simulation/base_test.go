@@ -321,6 +321,9 @@ func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
 			continue
 		}
 		for _, m := range c.w.merges {
+			if !c.w.lagged.Before(m.at) {
+				continue // it was still listed as open: a later pass hears of the merge
+			}
 			if m.pull.Head != pr.Branch || pr.Number != 0 && m.pull.Number != pr.Number || !c.w.ancestor(m.after, now.seen.Head) || c.w.ancestor(m.after, old.seen.Head) {
 				continue
 			}
@@ -349,6 +352,9 @@ func (c *checker) mergedMoves(old, now stateAt, was, is, want, live *tree) {
 func (c *checker) agreedIsBase(report reconciler.Report) {
 	c.held = len(report.Held)
 	s := c.now()
+	if !c.w.lagged.Before(report.Started) {
+		return // that a pull request was merged is heard of later
+	}
 	if len(report.Unknown) > 0 || report.Halt != nil || s.journal.Phase != "" || after(c.foreign, report.Started) {
 		return
 	}

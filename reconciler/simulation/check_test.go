@@ -24,6 +24,7 @@ type checker struct {
 	since  map[resource.Key]time.Time            // since when it says the same of it
 	heads  []mainTip                             // what the daemons decided on, with when that was written down
 	knew   []liveAt                              // for each of these, what live was to them
+	full   time.Time                             // when the last pass began that ended well
 	asked  []asking                              // what people asked for by command
 	had    map[resource.Key]map[string]time.Time // values that base has had, with when it first did
 	over   map[resource.Key]map[string]time.Time // deployments that wrote over what somebody else had made of the object
@@ -357,6 +358,9 @@ func (c *checker) wasDark(since time.Time) bool {
 // afterPass checks what must hold between passes.
 func (c *checker) afterPass(report reconciler.Report, err error) {
 	c.w.reached(report)
+	if err == nil {
+		c.full = report.Started
+	}
 	pulls, perr := c.w.forge.Pulls(context.Background(), forge.Filter{State: forge.Open})
 	must(perr)
 	heads := map[string]int{}

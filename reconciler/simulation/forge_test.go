@@ -88,6 +88,7 @@ func (f *faultyForge) pulls(ctx context.Context, q forge.Filter) ([]forge.Pull, 
 	}
 	if old, known := w.lists[q]; known && !w.quiet && w.now.Sub(old.at) < maxLag && w.t.flip(3*w.p.Fault) {
 		w.note("stale lists")
+		w.lagged = w.now
 		w.logf("the forge lists what was a while ago")
 		return slices.Clone(old.pulls), nil
 	}

@@ -174,8 +174,10 @@ func (w *world) answer(e *env) bool {
 
 // judged checks that a pull request has the status that branch protection requires.
 func (e *env) judged(p forge.Pull) {
-	if !e.p.Required {
-		return
+	head, err := e.w.store.CommitAt(mustParse(p.HeadID))
+	must(err)
+	if full := e.check.full; !e.p.Required || !full.After(p.Created) || !full.After(head.Committer.When) {
+		return // it was not there yet, or not like that, when the last pass that ended well began
 	}
 	list, err := e.w.forge.Statuses(ctx, p.HeadID)
 	must(err)

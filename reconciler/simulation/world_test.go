@@ -112,7 +112,8 @@ type world struct {
 	renamed  map[resource.Key]bool // in Git or by hand, one of them the other's former name
 
 	// lists are what the forge answered last to each question.
-	lists map[forge.Filter]listing
+	lists  map[forge.Filter]listing
+	lagged time.Time // when it last answered so again
 
 	git     reader
 	failure error
