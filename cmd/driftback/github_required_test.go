@@ -143,3 +143,29 @@ func TestGitHubRunsChecksAgain(t *testing.T) {
 	require.Equal(t, 1, strings.Count(h.remarks(pull.Number), "### Plan for"))
 	r.end()
 }
+
+// An App that may do nothing with issues goes on without: what it cannot acknowledge it answers, and then it is quiet.
+func TestGitHubWithoutIssues(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, githubtest.Options{})
+	has := githubtest.DefaultPermissions()
+	delete(has, "issues")
+	h.app.Permissions = has
+	h.edit("web.yml", "port: 80\n")
+	h.driftback(exitDone, "init", "prod")
+	h.mergeBy(1, "merge")
+	h.pass()
+	h.edit("web.yml", "port: 81\n")
+	h.pass()
+	h.comment(2, "/help")
+	h.pass()
+	require.Contains(t, h.remarks(2), "`/rollback COMMIT`")
+	h.pass()
+	before, refs := len(h.server.Requests()), h.picture()
+	h.pass()
+	require.Equal(t, refs, h.picture())
+	for op := range h.asked(before) {
+		require.NotContains(t, op, "reactions/", "it is not tried again")
+		require.NotContains(t, op, "issues/create-comment")
+	}
+}

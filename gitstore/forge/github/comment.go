@@ -162,5 +162,5 @@ func (f *Forge) react(ctx context.Context, id int64, reaction string) error {
 	if isCode(err, http.StatusNotFound) {
 		return nil
 	}
-	return f.fail(ctx, "acknowledge a command", err)
+	return f.without(ctx, "acknowledge a command", err)
 }

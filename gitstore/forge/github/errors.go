@@ -44,6 +44,18 @@ func (f *Forge) fail(ctx context.Context, op string, err error) error {
 	return fmt.Errorf("github: %s: %w", op, err)
 }
 
+// without is fail for what is a courtesy: where it is not permitted, that is told once, and things go on without it.
+func (f *Forge) without(ctx context.Context, op string, err error) error {
+	denied := isCode(err, http.StatusForbidden)
+	if err = f.fail(ctx, op, err); !denied || ctx.Err() != nil {
+		return err
+	}
+	if f.once("without " + op) {
+		f.log.Warn("a permission is missing, and things go on without it", "err", err)
+	}
+	return nil
+}
+
 // refusal is what an answer that is an error comes to.
 func (f *Forge) refusal(res *gh.ErrorResponse) error {
 	said := saying(res)

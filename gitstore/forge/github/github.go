@@ -94,14 +94,15 @@ type Forge struct {
 	teams       []string
 	log         *slog.Logger
 
-	mu       sync.Mutex // guards what follows
-	login    string
-	appID    int64
-	noDrafts bool                       // the repository has none
-	closers  map[closing]string         // who closed what
-	people   map[string]person          // by e-mail address
-	told     map[string]bool            // what was logged and need not be again
-	again    map[string]map[string]bool // commits of which somebody asked for the checks again, with the names of those that were made since
+	mu        sync.Mutex // guards what follows
+	login     string
+	appID     int64
+	noDrafts  bool                       // the repository has none
+	closers   map[closing]string         // who closed what
+	noClosers time.Time                  // until when it is not asked, as that is not permitted
+	people    map[string]person          // by e-mail address
+	told      map[string]bool            // what was logged and need not be again
+	again     map[string]map[string]bool // commits of which somebody asked for the checks again, with the names of those that were made since
 }
 
 // A closing is one closing of a pull request.

@@ -1,6 +1,8 @@
 package github_test
 
 import (
+	"bytes"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -77,9 +79,6 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 			return err
 		},
 		"pull_requests": func(t *testing.T, f *github.Forge) error { _, err := f.Pulls(t.Context(), forge.Filter{}); return err },
-		"issues": func(t *testing.T, f *github.Forge) error {
-			return f.Answer(t.Context(), forge.Command{ID: "1.1", Pull: 1}, forge.Eyes, "")
-		},
 		"checks": func(t *testing.T, f *github.Forge) error {
 			return f.SetStatus(t.Context(), commit, forge.Status{Context: "c", State: "success"})
 		},
@@ -102,14 +101,17 @@ func TestMissingPermissionIsNamed(t *testing.T) {
 	}
 }
 
-// A command is answered also where the reaction is not permitted.
-func TestAnswerWithoutReaction(t *testing.T) {
+// Without the permission for issues commands are answered, without a reaction, and nobody knows who closed what. That is told, once.
+func TestWithoutIssues(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, githubtest.Options{})
 	has := githubtest.DefaultPermissions()
 	delete(has, "issues")
 	s.inst.Permissions = has
-	f := s.client(t, s.options(true))
+	o := s.options(true)
+	var log bytes.Buffer
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	f := s.client(t, o)
 	s.repo.Push(t, "topic", map[string]string{"a": "1\n"}, s.repo.Tip(t, forgetest.Main))
 	p, err := f.EnsurePull(t.Context(), forge.Pull{Head: "topic", Base: forgetest.Main, Title: "T"})
 	require.NoError(t, err)
@@ -119,10 +121,25 @@ func TestAnswerWithoutReaction(t *testing.T) {
 	commands, _, err := f.Commands(t.Context(), cursor)
 	require.NoError(t, err)
 	require.Len(t, commands, 1)
-	require.ErrorIs(t, f.Answer(t.Context(), commands[0], forge.Rocket, "This is how."), github.ErrPermission)
+	for range 2 {
+		require.NoError(t, f.Answer(t.Context(), commands[0], forge.Rocket, "This is how."))
+	}
 	comments, err := f.Comments(t.Context(), p.Number)
 	require.NoError(t, err)
 	require.Equal(t, "This is how.", comments[len(comments)-1].Body)
+	s.state(t, p.Number, "closed")
+	pulls, err := f.Pulls(t.Context(), forge.Filter{State: forge.Closed})
+	require.NoError(t, err)
+	require.Equal(t, []string{"closed", ""}, []string{string(pulls[0].State), pulls[0].ClosedBy})
+	asked := s.Count()["issues/get"]
+	_, err = f.Pulls(t.Context(), forge.Filter{})
+	require.NoError(t, err)
+	require.Equal(t, asked, s.Count()["issues/get"], "it is not asked again soon")
+	require.Equal(t, 1, strings.Count(log.String(), "acknowledge a command: permission denied: needs issues: "), log.String())
+	require.Equal(t, 1, strings.Count(log.String(), "ask who closed a pull request: permission denied: needs issues: read"), log.String())
+	missing, err := f.Missing(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "issues: write", github.Join(missing))
 }
 
 // everything reports whether this process runs all tests of the package.

@@ -73,11 +73,20 @@ func (f *Forge) closer(ctx context.Context, p *forge.Pull, asked *int) error {
 	}
 	c := closing{p.Number, p.Updated}
 	f.mu.Lock()
-	who := f.closers[c]
+	who, denied := f.closers[c], f.opt.Now().Before(f.noClosers)
 	f.mu.Unlock()
+	if who == "" && denied {
+		return nil
+	}
 	if who == "" {
 		*asked++
 		issue, _, err := f.client.Issues.Get(ctx, f.owner, f.repo, p.Number)
+		if isCode(err, http.StatusForbidden) {
+			f.mu.Lock()
+			f.noClosers = f.opt.Now().Add(knownFor)
+			f.mu.Unlock()
+			return f.without(ctx, "ask who closed a pull request", err)
+		}
 		if err != nil {
 			return f.fail(ctx, fmt.Sprintf("ask who closed pull request #%d", p.Number), err)
 		}
