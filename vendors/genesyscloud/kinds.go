@@ -82,7 +82,7 @@ var (
 	memberPages = rest.Paging{Style: rest.ByNumber, Entities: "entities", PageParam: "pageNumber", SizeParam: "pageSize", Size: 100}
 )
 
-// large returns the paging of a listing that gives more than 100 a page.
+// large returns the paging of a listing that gives more than 100 a page (the sizes are those of MyPureCloud/terraform-provider-genesyscloud).
 func large(size int) *rest.Paging {
 	p := pages
 	p.Size = size
@@ -133,6 +133,8 @@ func rows(h hooks) []rest.Kind {
 
 // referenceKinds are looked up by name and never managed.
 func referenceKinds() []rest.Kind {
+	scripts := reference(script, "/api/v2/scripts")
+	scripts.Listings[0].Paging = large(500)
 	knowledge := reference(knowledgebase, "/api/v2/knowledge/knowledgebases")
 	knowledge.Listings[0].Paging = &cursor
 	domain := reference(emaildomain, "/api/v2/routing/email/domains")
@@ -144,7 +146,7 @@ func referenceKinds() []rest.Kind {
 		domain, route,
 		reference(site, "/api/v2/telephony/providers/edges/sites"),
 		reference(edgegroup, "/api/v2/telephony/providers/edges/edgegroups"),
-		reference(script, "/api/v2/scripts"),
+		scripts,
 		reference(credential, "/api/v2/integrations/credentials"),
 		reference(callanalysisset, "/api/v2/outbound/callanalysisresponsesets"),
 		reference(contactlistfilter, "/api/v2/outbound/contactlistfilters"),

@@ -57,7 +57,7 @@ func flowKinds(h hooks) []rest.Kind {
 	// behind, and not there yet.
 	flows := crud(rest.Kind{
 		Kind: flow, When: "publishedVersion.datePublished", Detail: true, Moved: []string{"savedVersion", "publishedVersion", "checkedInVersion"},
-		Listings: []rest.Listing{{Path: "/api/v2/flows", Query: map[string]string{"deleted": "false"}}},
+		Listings: []rest.Listing{{Path: "/api/v2/flows", Query: map[string]string{"deleted": "false"}, Paging: large(500)}},
 		Gone: []rest.Match{
 			{Path: "deleted", Values: []string{"true"}}, {Path: "system", Values: []string{"true"}}, {Path: "savedVersion.id", Values: []string{""}},
 		},

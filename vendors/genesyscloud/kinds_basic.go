@@ -17,6 +17,7 @@ func basicKinds() []rest.Kind {
 		Name:   rest.Name{Fixed: true},
 		Fields: all(with(ref("division", division), sentAs("divisionId")), volatile("state")),
 	}, "/api/v2/routing/skills", "PATCH")
+	skills.Listings[0].Paging, skills.Find.Paging = large(500), large(500)
 	skills.Update.Only = []string{"divisionId"}
 	skills.Create.Only = []string{"name", "divisionId"}
 

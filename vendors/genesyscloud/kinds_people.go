@@ -21,6 +21,7 @@ func peopleKinds(h hooks) []rest.Kind {
 		),
 		Moved: []string{"memberCount"},
 	}, "/api/v2/groups", "PUT"))
+	groups.Listings[0].Paging = large(500)
 
 	teams := crud(rest.Kind{
 		Kind:   team,
@@ -42,7 +43,7 @@ func ownerIDs(f *rest.Field) {
 func users(h hooks) rest.Kind {
 	k := versioned(crud(rest.Kind{
 		Kind: user, OptIn: true, Gone: deleted,
-		Listings: []rest.Listing{{Path: "/api/v2/users", Query: map[string]string{"state": "any"}}},
+		Listings: []rest.Listing{{Path: "/api/v2/users", Query: map[string]string{"state": "any"}, Paging: large(500)}},
 		Name:     rest.Name{Fields: []string{"email"}},
 		Fields: all(
 			with(ref("division", division), func(f *rest.Field) {

@@ -103,3 +103,20 @@ func TestFullReadingsCostTheirPages(t *testing.T) {
 	require.Greater(t, found, 1, "what does not show that it changed is found at once, so that this proves nothing")
 	require.LessOrEqual(t, found, 41)
 }
+
+// What there may be very many of is listed 500 a page, as the platform permits there.
+func TestManyAreListedInLargePages(t *testing.T) {
+	t.Parallel()
+	w := newLargeWorld(t, simulator.Options{Rate: -1})
+	org := w.Org("Acme")
+	for i := range 600 {
+		body := map[string]any{"name": fmt.Sprint("N ", i), "email": fmt.Sprintf("n%d@example.org", i), "divisionId": org.Find("division", "Home")}
+		_, err := org.By("Ann Lee").Create("user", body)
+		require.NoError(t, err)
+		_, err = org.By("Ann Lee").Create("skill", map[string]any{"name": fmt.Sprint("N ", i)})
+		require.NoError(t, err)
+	}
+	d := w.open(t, org, everything, user, skill, division)
+	pages, _ := w.asked(func() { require.Len(t, hashes(observe(t, d)), 1201) })
+	require.Equal(t, 2+2+3, pages, "and one for divisions, roles and languages each")
+}

@@ -60,7 +60,7 @@ func TestPaging(t *testing.T) {
 	require.Len(t, w.names(text(first, "nextUri")), 25)
 	require.Len(t, w.names("/api/v2/routing/skills?pageSize=25&pageNumber=3"), 7)
 	require.Empty(t, w.names("/api/v2/routing/skills?pageSize=25&pageNumber=4"))
-	w.refused(http.StatusBadRequest, "GET", "/api/v2/routing/skills?pageSize=101", nil)
+	w.refused(http.StatusBadRequest, "GET", "/api/v2/routing/skills?pageSize=501", nil)
 	require.Equal(t, []string{"Skill 05"}, w.names("/api/v2/routing/skills?name=skill+05"))
 
 	stop := w.s.Fail(Fault{Path: "/api/v2/routing/skills", Shift: 1})

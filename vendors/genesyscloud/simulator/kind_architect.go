@@ -36,7 +36,7 @@ func architectKinds() []row {
 		},
 		{
 			name: "flow", entity: "Flow", service: "Architect", path: "/api/v2/flows", permission: "architect:flow",
-			update: "PUT", required: "name type", immutable: "type", unique: "type name",
+			max: 500, update: "PUT", required: "name type", immutable: "type", unique: "type name",
 			computed: "active=true system=false deleted=false lockedUser=none lockedClient=none publishedVersion=none savedVersion=none checkedInVersion=none debugVersion=none publishedBy=none currentOperation=none nluInfo=none supportedLanguages=none compatibleFlowTypes=none inputSchema=none outputSchema=none",
 			refs:     "division=division",
 		},

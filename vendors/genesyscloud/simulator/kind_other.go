@@ -59,7 +59,7 @@ func lookupKinds() []row {
 		of("emaildomain", "routing/email/domains", byPage),
 		of("site", "telephony/providers/edges/sites", byPage),
 		of("edgegroup", "telephony/providers/edges/edgegroups", byPage),
-		of("script", "scripts", byPage),
+		{name: "script", entity: "script", service: "Other", path: "/api/v2/scripts", max: 500, lookup: true, required: "name", cascades: true},
 		of("callanalysisresponseset", "outbound/callanalysisresponsesets", byPage),
 		of("contactlistfilter", "outbound/contactlistfilters", byPage),
 		of("supportedcontent", "conversations/messaging/supportedcontent", byPage),

@@ -28,7 +28,7 @@ func routingKinds() []row {
 		},
 		{
 			name: "skill", entity: "Skill", service: "Routing", path: "/api/v2/routing/skills", permission: "routing:skill",
-			update: "PATCH", required: "name", immutable: "name", computed: "dateModified=modified state=state version=versionText",
+			max: 500, update: "PATCH", required: "name", immutable: "name", computed: "dateModified=modified state=state version=versionText",
 			alias: "divisionId=division", refs: "division=division", cascades: true,
 		},
 		{
