@@ -195,6 +195,26 @@ func (h hooks) createIntegration(ctx context.Context, c *rest.Client, body rest.
 	return id, err
 }
 
+// updateIntegration writes the state of an integration, and its name, which is one of its configuration.
+func updateIntegration(ctx context.Context, c *rest.Client, id string, live, body rest.Object) (rest.Object, error) {
+	path := one("/api/v2/integrations", id)
+	if state := only(body, "intendedState"); len(state) > 0 {
+		if _, err := again(ctx, c, http.MethodPatch, path, state); err != nil {
+			return nil, err
+		}
+	}
+	if name := text(body, "name"); name != "" && name != text(live, "name") {
+		config := without(sub(live, "configuration"), "id", "selfUri")
+		config["name"] = name
+		written, err := again(ctx, c, http.MethodPut, path+"/config/current", config)
+		if err != nil {
+			return nil, err
+		}
+		live["configuration"] = written // what else of it changes is written next, on this version
+	}
+	return nil, nil
+}
+
 // canonical is a value for comparing; what has no canonical form is nil.
 func canonical(v any) any {
 	if v == nil {

@@ -108,7 +108,7 @@ func flowKinds(h hooks) []rest.Kind {
 func integrationKinds(h hooks) []rest.Kind {
 	// An integration's configuration is a document of its own; its credentials are named, and kept by people.
 	integrations := crud(rest.Kind{
-		Kind: integration, Name: rest.Name{Fixed: true},
+		Kind: integration,
 		Fields: all(
 			operational("intendedState"), volatile("config", "reportedState", "attributes", "notes"), immutable("integrationType"),
 			volatile(everythingOf("integrationType")...),
@@ -120,10 +120,10 @@ func integrationKinds(h hooks) []rest.Kind {
 			Get: &rest.Operation{Method: "GET", Path: "/api/v2/integrations/{id}/config/current"},
 			Put: rest.Operation{Method: "PUT", Path: "/api/v2/integrations/{id}/config/current", Echo: []string{"name"}},
 		}},
-		Hooks: rest.Hooks{Create: h.createIntegration},
+		Hooks: rest.Hooks{Create: h.createIntegration, Update: updateIntegration},
 	}, "/api/v2/integrations", "PATCH")
 	integrations.Create.Only = []string{"name", "integrationType"}
-	integrations.Update.Only = []string{"intendedState"}
+	integrations.Update.Only = []string{"name", "intendedState"}
 
 	// A data action that is changed gets a draft, which is then published.
 	actions := versioned(crud(rest.Kind{

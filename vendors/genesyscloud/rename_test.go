@@ -1,6 +1,7 @@
 package genesyscloud
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -93,4 +94,27 @@ func TestTextsOfFlowsFollowARename(t *testing.T) {
 	made := writing(w.Calls())
 	delete(made, "POST /api/v2/flows/export/jobs")
 	require.Equal(t, map[string]int{"POST /api/v2/routing/queues": 1, "POST /api/v2/flows/jobs": 1, "PUT /api/v2/routing/queues/{id}": 3}, made)
+}
+
+// An integration is renamed by its configuration, together with what else of that changes: it stays the same, and so does what belongs to it.
+func TestAnIntegrationIsRenamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{Rate: -1})
+	org := w.Org("Acme")
+	d := w.open(t, org, nil, integration, dataaction)
+	value := func(name, notes string) *resource.Resource {
+		return &resource.Resource{Key: key("integration/" + name), Spec: spec(t, `{"integrationType": {"id": "custom-rest-actions"}, "intendedState": "DISABLED",
+			"configuration": {"notes": "`+notes+`", "properties": {}, "advanced": {}, "credentials": {}}}`)}
+	}
+	e := examples[slices.IndexFunc(examples, func(e example) bool { return e.key == "dataaction/CRM/Find" })]
+	fill(t, d, []resource.Resource{*value("Web", "a"), {Key: key(e.key), Spec: e.spec(t, 0)}})
+	before := idsOf(observe(t, d))
+	got, err := d.Apply(t.Context(), resource.Change{Before: value("Web", "a"), After: value("Shop", "b")})
+	require.NoError(t, err)
+	require.Equal(t, value("Shop", "b").Spec, got.Spec)
+	after := observe(t, d)
+	require.Equal(t, before[key("integration/Web")], idsOf(after)[key("integration/Shop")])
+	live, err := after.Spec(key(e.key))
+	require.NoError(t, err)
+	require.Equal(t, resource.Ref{Key: key("integration/Shop")}, live["integrationId"])
 }

@@ -27,6 +27,9 @@ func (k *kind) spares(c resource.Change) *spare {
 	before, after := k.schema.Normalize(k.readable(c.Before.Spec)), k.schema.Normalize(k.readable(c.After.Spec))
 	but := &spare{parts: map[string]any{}, written: map[string]any{}, before: before}
 	for _, part := range k.Parts {
+		if part.Get != nil && c.Action() == resource.Rename {
+			continue // the name may stand in the document
+		}
 		if resource.Equal(before[part.Field], after[part.Field]) {
 			but.parts[part.Field] = before[part.Field]
 		}
