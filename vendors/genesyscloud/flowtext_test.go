@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/driftback/driftback/vendors"
+	"github.com/driftback/driftback/vendors/genesyscloud/simulator"
 	"github.com/driftback/driftback/vendors/resource"
 )
 
@@ -94,4 +95,27 @@ func TestRenamedInAFlow(t *testing.T) {
 	for _, same := range []string{"", "no flow", text("Other", "Other", "Other"), text(`"S\u0075pport"`, "Other", "Other")} {
 		require.Equal(t, same, flowTexts{}.Renamed(resource.Spec{"content": same}, now)["content"])
 	}
+}
+
+// A job that met too many requests says that there is no such flow: it is begun again, and what is really refused is told.
+func TestExportsThatWereTooMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{Rate: -1})
+	org := w.Org("Acme")
+	d := w.open(t, org, nil, flow, division)
+	_, err := org.By("Ann Lee").Publish("inboundCall:\n  name: Main\n  startUpRef: a\n")
+	require.NoError(t, err)
+	job := func(says string, times int) simulator.Fault {
+		return simulator.Fault{Method: "GET", Path: "/api/v2/flows/export/jobs/*", Times: times, Status: 200, Body: `{"id":"x","status":"Failure","messages":[{"type":"Error","text":"` + says + `"}]}`}
+	}
+	w.Fail(job("Archy failed: Could not find the flow with id 'x'. exit code: 107", 3))
+	s := observe(t, d)
+	require.NotEmpty(t, s.Hash(key("flow/INBOUNDCALL/Main")))
+
+	stop := w.Fail(job("Archy failed: the flow has no start", 0))
+	defer stop()
+	before := w.Calls()["POST /api/v2/flows/export/jobs"]
+	_, err = w.open(t, org, nil, flow, division).Observe(t.Context(), vendors.Request{})
+	require.ErrorContains(t, err, "no start")
+	require.Equal(t, before+1, w.Calls()["POST /api/v2/flows/export/jobs"])
 }

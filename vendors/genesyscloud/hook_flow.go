@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/driftback/driftback/vendors"
 	"github.com/driftback/driftback/vendors/rest"
@@ -19,22 +20,40 @@ const flowPath = "/api/v2/flows"
 // maxFlow bounds the text of a flow, in bytes.
 const maxFlow = 16 << 20
 
-// readFlow adds the flow's content: Architect's YAML, by an export job.
+// exports is how often the export of a flow is begun of which the job says that there is no such flow.
+const exports = 5
+
+// readFlow adds the flow's content: Architect's YAML, by an export job. A job that met too many requests says that it could not find the flow,
+// which has just been read: it is begun again, ever later (MyPureCloud/terraform-provider-genesyscloud, architect_flow).
 func (h hooks) readFlow(ctx context.Context, c *rest.Client, id string, o rest.Object) error {
+	for try := 1; ; try++ {
+		content, err := h.export(ctx, c, id)
+		if err == nil {
+			o["content"] = withoutName(strings.ReplaceAll(content, "\r\n", "\n"))
+			return nil
+		}
+		if said := strings.ToLower(err.Error()); try == exports || !strings.Contains(said, "could not find the flow with id") ||
+			!strings.Contains(said, "exit code: 107") && !strings.Contains(said, "archy failed") {
+			return fmt.Errorf("export: %w", err)
+		}
+		if err := h.clock.Sleep(ctx, time.Duration(try)*15*time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// export returns the text of a flow as Architect has it.
+func (h hooks) export(ctx context.Context, c *rest.Client, id string) (string, error) {
 	started, err := send(ctx, c, http.MethodPost, flowPath+"/export/jobs", rest.Object{"flows": []any{rest.Object{"flow": rest.Object{"id": id}}}})
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return "", err
 	}
 	done, err := h.await(ctx, c, one(flowPath+"/export/jobs", text(started, "id")))
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return "", err
 	}
 	b, err := h.carry(ctx, http.MethodGet, text(done, "downloadUrl"), nil, nil)
-	if err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	o["content"] = withoutName(strings.ReplaceAll(string(b), "\r\n", "\n"))
-	return nil
+	return string(b), err
 }
 
 // createFlow publishes the content, which makes the flow, also of a stub that another flow's publication left behind.

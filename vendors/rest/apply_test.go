@@ -132,6 +132,23 @@ func TestDeletionInUseIsNoConflict(t *testing.T) {
 	require.ErrorContains(t, err, "in use")
 }
 
+// A deletion that meets somebody's write is tried once more, as the object is what it was (MyPureCloud/terraform-provider-genesyscloud:
+// "Directory occasionally returns version errors on deletes if an object was updated at the same time").
+func TestDeletionMeetsAWrite(t *testing.T) {
+	s, _, d := world(t, Options{})
+	refused := 0
+	s.fault = func(r *http.Request, _ bool) (int, http.Header) {
+		if r.Method == http.MethodDelete && refused == 0 {
+			refused++
+			return http.StatusConflict, nil
+		}
+		return 0, nil
+	}
+	_, err := apply(t, d, thing("skill", "skill6", resource.Spec{"level": number(6)}), nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, refused)
+}
+
 func TestReplaceThatFailsIsTakenBack(t *testing.T) {
 	s, _, d := world(t, Options{})
 	s.fault = func(r *http.Request, after bool) (int, http.Header) {

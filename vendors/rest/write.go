@@ -315,22 +315,26 @@ func (w *change) parentName(id string) string {
 func (w *change) delete(ctx context.Context) error {
 	d, k := w.d, w.k
 	id := w.live.fetched.id
-	var err error
-	if k.Hooks.Delete != nil {
-		err = k.Hooks.Delete(ctx, d.c, id, w.live.o)
-	} else {
-		r := k.Delete.request("delete", k.vars(id), nil)
-		r.Repeat = true
-		_, err = d.c.Do(ctx, r)
-	}
-	if errors.Is(err, vendors.ErrConflict) {
-		// Nothing guards a deletion: a conflict is one with what refers to the object, unless it did change.
-		if now, looked := d.object(ctx, k, id); looked == nil && w.Before != nil && (now == nil || w.was(now)) {
-			err = fmt.Errorf("%w: %s", vendors.ErrInvalid, err)
-			if now == nil {
-				err = nil
-			}
+	err := w.remove(ctx, id)
+	for try := 0; errors.Is(err, vendors.ErrConflict); try++ {
+		// Nothing guards a deletion: a conflict is one with what refers to the object, unless it did change, or with a write of
+		// somebody else's that is over by now.
+		now, looked := d.object(ctx, k, id)
+		if looked != nil || w.Before == nil || now != nil && !w.was(now) {
+			break
 		}
+		if now == nil {
+			err = nil
+			break
+		}
+		if try > 0 {
+			err = fmt.Errorf("%w: %s", vendors.ErrInvalid, err)
+			break
+		}
+		if ended := d.wait(ctx, d.c.backoff(try)); ended != nil {
+			return errors.Join(err, ended)
+		}
+		err = w.remove(ctx, id)
 	}
 	if err != nil && !errors.Is(err, ErrMissing) {
 		return err
@@ -338,4 +342,15 @@ func (w *change) delete(ctx context.Context) error {
 	d.forget(k, id)
 	d.written(k, id)
 	return nil
+}
+
+// remove asks for the deletion.
+func (w *change) remove(ctx context.Context, id string) error {
+	if w.k.Hooks.Delete != nil {
+		return w.k.Hooks.Delete(ctx, w.d.c, id, w.live.o)
+	}
+	r := w.k.Delete.request("delete", w.k.vars(id), nil)
+	r.Repeat = true
+	_, err := w.d.c.Do(ctx, r)
+	return err
 }
