@@ -68,3 +68,15 @@ func TestARestoredUserIsWhatIsWanted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, r.Spec, got.Spec)
 }
+
+// What the platform makes of no description is none.
+func TestAnOutcomeWithoutADescription(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{Rate: -1})
+	d := w.open(t, w.Org("Acme"), nil, flowoutcome, division)
+	r := resource.Resource{Key: key("flowoutcome/Booked"), Spec: spec(t, `{`+home+`}`)}
+	got, err := d.Apply(t.Context(), resource.Change{After: &r})
+	require.NoError(t, err)
+	require.Equal(t, r.Spec, got.Spec)
+	require.Equal(t, r.Spec.Hash(), observe(t, d).Hash(r.Key))
+}

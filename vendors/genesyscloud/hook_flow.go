@@ -214,3 +214,11 @@ func (h hooks) carry(ctx context.Context, method, address string, headers map[st
 	}
 	return b, nil
 }
+
+// readOutcome: the platform gives an outcome that has no description a space for one (MyPureCloud/terraform-provider-genesyscloud, flow_outcome).
+func readOutcome(_ context.Context, _ *rest.Client, _ string, o rest.Object) error {
+	if strings.TrimSpace(text(o, "description")) == "" {
+		delete(o, "description")
+	}
+	return nil
+}

@@ -77,6 +77,7 @@ func flowKinds(h hooks) []rest.Kind {
 	outcomes := crud(rest.Kind{
 		Kind:   flowoutcome,
 		Fields: all(ref("division", division), empty("description"), volatile("currentOperation")),
+		Hooks:  rest.Hooks{Read: readOutcome},
 	}, "/api/v2/flows/outcomes", "PUT")
 	outcomes.Delete = rest.Operation{} // the platform has none
 

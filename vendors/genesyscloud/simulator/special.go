@@ -12,6 +12,10 @@ func (c *call) complete(e entry, body map[string]any) {
 		if first := firstRule(body); first != nil {
 			first["queue"] = map[string]any{"id": x.ID, "name": c.org.name(x), "selfUri": c.org.uri(x)}
 		}
+	case "flowoutcome":
+		if text(body, "description") == "" {
+			body["description"] = " "
+		}
 	case "prompt":
 		body["resources"] = c.resources(x)
 	case "flow":
