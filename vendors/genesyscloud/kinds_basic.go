@@ -8,6 +8,7 @@ func basicKinds() []rest.Kind {
 		Kind:   division,
 		Fields: all(volatile("homeDivision", "objectCounts"), empty("description")),
 	}, "/api/v2/authorization/divisions", "PUT")
+	divisions.Create.Requires, divisions.Update.Requires = []string{"description"}, []string{"description"}
 
 	// A skill has its name for ever: what can be changed is its division (the body of the update has nothing else).
 	skills := crud(rest.Kind{

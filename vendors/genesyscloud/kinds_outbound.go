@@ -36,6 +36,7 @@ func outboundKinds() []rest.Kind {
 			texts("rules[].actions[].properties.skills"), ids("rules[].actions[].properties.skills", skill), // a list in a text
 		),
 	}, "/api/v2/outbound/rulesets", "PUT"))
+	rules.Create.Requires, rules.Update.Requires = []string{"rules"}, []string{"rules"}
 
 	times := versioned(crud(rest.Kind{
 		Kind:   callabletimeset,

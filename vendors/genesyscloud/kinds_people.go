@@ -11,6 +11,7 @@ func peopleKinds(h hooks) []rest.Kind {
 			volatile("state", "addressVerified", "addressStored", "addressVerificationDetails", "images", "profileImage", "floorplanImage"),
 		),
 	}, "/api/v2/locations", "PATCH"))
+	locations.Update.Requires = []string{"name"}
 
 	// A creation drops the description (MyPureCloud/terraform-provider-genesyscloud, group).
 	groups := versioned(crud(rest.Kind{
@@ -27,7 +28,7 @@ func peopleKinds(h hooks) []rest.Kind {
 		Kind:   team,
 		Fields: all(ref("division", division), volatile("memberCount"), empty("description")),
 	}, "/api/v2/teams", "PATCH")
-	teams.Listings[0].Paging = &cursor
+	teams.Listings[0].Paging, teams.Update.Requires = &cursor, []string{"name"}
 
 	return []rest.Kind{users(h), locations, groups, teams, roles()}
 }

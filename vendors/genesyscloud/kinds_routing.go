@@ -47,6 +47,7 @@ func skillgroups() rest.Kind {
 			List: &rest.Listing{Path: "/api/v2/routing/skillgroups/{id}/members/divisions", Paging: &rest.Paging{Style: rest.OnePage, Entities: "entities"}},
 		}},
 	}, "/api/v2/routing/skillgroups", "PATCH")
+	k.Create.Requires, k.Update.Requires = []string{"skillConditions"}, []string{"name", "skillConditions"}
 	k.Listings[0].Paging = &cursor
 	return k
 }

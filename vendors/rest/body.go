@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -240,10 +241,14 @@ func (w *writer) body(a resource.Action, after resource.Resource, live Object, l
 			}
 		}
 	}
+	required := w.required(o, after.Spec, out)
 	if a != resource.Create && k.Style == Patch {
 		if err := w.difference(out, live, liveSpec, o.Only); err != nil {
 			return nil, err
 		}
+	}
+	if a == resource.Create || k.Style != Patch || len(out) > 0 { // a Patch that says nothing is not sent
+		maps.Copy(out, required)
 	}
 	for key, v := range o.Add {
 		out[key] = v
@@ -262,6 +267,21 @@ func (w *writer) body(a resource.Action, after resource.Resource, live Object, l
 		}
 	}
 	return out, nil
+}
+
+// required is what a body must have, of all that could be sent or of the defaults.
+func (w *writer) required(o Operation, spec resource.Spec, all Object) Object {
+	out := Object{}
+	for _, f := range o.Requires {
+		if v, said := all[f]; said {
+			out[f] = v
+			continue
+		}
+		if n := w.k.root.step(f); n != nil && n.field.Default != nil && spec[f] == nil {
+			out[f] = n.field.Default
+		}
+	}
+	return out
 }
 
 // difference leaves in out what differs from live, and null for what is gone.

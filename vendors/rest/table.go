@@ -194,6 +194,8 @@ type Operation struct {
 	Query  map[string]string
 	// Only are the top-level fields, by the names under which they are sent, that the body takes; nil means all.
 	Only []string
+	// Requires are top-level fields of the spec that the body must have: also where they are the default, or as they were in a Patch.
+	Requires []string
 	// Echo are fields of the object that a body sends back as they were last read where the spec says nothing of them: they are no part of it, and
 	// the platform would take their absence for a wish.
 	Echo []string
