@@ -82,10 +82,9 @@ func watching(s *session, w vendors.Watcher) {
 			}
 		})
 	}()
-	// The watch begins some time after the call; edits go on until one is noticed.
-	limit := time.After(10 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
+	// The watch begins some time after the call; edits go on until one is noticed, ever more slowly: what is made and deleted
+	// again stays long enough to be watched, on a slow machine too.
+	limit, wait := time.After(10*time.Second), 10*time.Millisecond
 	for n, noticed := 0, false; !noticed; n++ {
 		value := n
 		if s.o.Values == 1 && n%2 == 1 { // there is nothing else to edit
@@ -102,7 +101,8 @@ func watching(s *session, w vendors.Watcher) {
 				require.Equal(s, s.o.Key, k)
 				noticed = true
 			}
-		case <-tick.C:
+		case <-time.After(wait):
+			wait = min(2*wait, time.Second)
 		case <-limit:
 			require.Fail(s, "no edit was noticed")
 		}
