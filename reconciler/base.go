@@ -295,13 +295,14 @@ func (p *pass) forgeMerged(ctx context.Context, pr proposal, head, at gitstore.I
 	return merged{}, true, nil
 }
 
-// mergeRange finds what the tracked branch was before: the first parent of a merge
-// commit; for squashed or rebased commits, as far back as they bear the messages or trailers of ours.
+// mergeRange finds what the tracked branch was before: the first parent of a merge commit and of a squashed one; for
+// rebased commits, as far back as they bear the messages of the branch, in its order. Messages may be everybody's ("Update
+// queue.yaml"), so each stands for one commit. Where the branch is gone, ours are told by their trailers.
 func (p *pass) mergeRange(pr proposal, head, at gitstore.ID) (merged, error) {
 	m := merged{after: at, inside: map[gitstore.ID]bool{}}
-	messages := map[string]bool{}
+	var own []string // messages of the branch that were not met yet, newest first
 	err := p.store.Log(head, []gitstore.ID{pr.Base}, func(c gitstore.Commit) error {
-		messages[c.Message] = true
+		own = append(own, c.Message)
 		m.inside[c.ID] = true
 		if len(m.inside) >= maxHistory {
 			return gitstore.ErrStop
@@ -309,27 +310,33 @@ func (p *pass) mergeRange(pr proposal, head, at gitstore.ID) (merged, error) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, gitstore.ErrMissing) {
-		return m, err // the branch may be gone after a squash; its messages are a help only
+		return m, err // the branch may be gone after a squash
+	}
+	gone := len(own) == 0
+	ours := func(c gitstore.Commit) bool {
+		i := slices.Index(own, c.Message)
+		own = own[i+1:]
+		return i >= 0 || gone && report.ParseTrailers(c.Message).Environment == p.Name
 	}
 	c, err := p.store.CommitAt(at)
 	if err != nil {
 		return m, err
 	}
 	delete(m.inside, at)
+	rebased := ours(c) || gone
 	for {
 		if len(c.Parents) == 0 {
 			m.before = gitstore.ID{}
 			return m, nil
 		}
 		m.before = c.Parents[0]
-		if len(c.Parents) > 1 {
+		if len(c.Parents) > 1 || !rebased || m.before == pr.Base {
 			return m, nil
 		}
 		if c, err = p.store.CommitAt(m.before); err != nil {
 			return m, err
 		}
-		ours := messages[c.Message] || report.ParseTrailers(c.Message).Environment == p.Name
-		if !ours || m.before == pr.Base {
+		if !ours(c) {
 			return m, nil
 		}
 		m.inside[m.before] = true

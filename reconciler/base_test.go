@@ -386,3 +386,21 @@ func TestRule3MergedWhileItWasRebuiltAndStillListedAsOpen(t *testing.T) {
 	l.live("Q", "a=3")
 	l.quiet()
 }
+
+// Commit messages are not unique. What a developer committed right before a rebase is not taken for a part of it because the
+// reviewer of the pull request wrote the same message.
+func TestRule3RebasedBehindAnEqualMessage(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, mem.Options{}, "Q: a=1")
+	l.hand("N", "a=4")
+	l.pass()
+	branch := "refs/heads/" + l.pull().Head
+	_, err := l.git.Commit(ctx, mainRef, l.refs()[mainRef], gitstore.Edit{path("N"): []byte("a: v5\n")}, gitstore.Signature{Name: "ann"}, "another")
+	require.NoError(t, err)
+	l.edit(mainRef, gitstore.Edit{path("N"): nil})
+	l.edit(branch, gitstore.Edit{path("N"): nil}) // dropped: it stays drift
+	l.merge(local.ByRebase)
+	l.pass()
+	l.live("N", "a=4")
+	require.Equal(t, reconciler.Record, l.verdict("N"))
+}

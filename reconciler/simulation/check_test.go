@@ -248,16 +248,20 @@ func (w *world) mayPush(owner string, u gitstore.Update) {
 	}
 }
 
-// tookBack checks that what was pushed onto main gives objects values that they have in main's history.
+// tookBack checks that what was pushed onto main gives objects values that they have in main's history, or that base has: what was
+// typed by hand and accepted may have come in by one of the commits that are taken back. A rollback leaves accepted drift as it is.
 func (w *world) tookBack(u gitstore.Update) {
 	for _, e := range w.envs {
-		was, is := w.want(u.Old, e), w.want(u.New, e)
+		was, is, base := w.want(u.Old, e), w.want(u.New, e), w.tree(e.check.now().id, "base")
+		c, err := w.store.CommitAt(u.New)
+		must(err)
+		rollback := strings.Contains(c.Message, "Rolled back to")
 		for _, k := range union(was.spec, is.spec) {
 			v := is.text[k]
 			if was.text[k] == v {
 				continue
 			}
-			had := slices.ContainsFunc(w.mains, func(m mainTip) bool { return m.id != u.New && w.want(m.id, e).text[k] == v })
+			had := base.text[k] == v || rollback && e.check.mergedSince(k, time.Time{}) || slices.ContainsFunc(w.mains, func(m mainTip) bool { return m.id != u.New && w.want(m.id, e).text[k] == v })
 			must(w.store.Log(u.Old, nil, func(x gitstore.Commit) error { // also within what was merged
 				had = had || w.want(x.ID, e).text[k] == v
 				return nil
