@@ -239,3 +239,22 @@ func TestOperationalFieldsDoNotHideThatGitCaughtUp(t *testing.T) {
 	l.live("Q", "a=1 open=4")
 	l.quiet()
 }
+
+// The same of an object that cannot be read in the pass that decides: it does not stay proposed.
+func TestOperationalFieldsDoNotKeepProposedWhatGitDecided(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t, withOpen(), "Q: a=1 open=1")
+	l.hand("Q", "a=2 open=2")
+	l.pass()
+	require.Len(t, l.pulls(), 1)
+	l.platform.Hide(key("Q"), "not today")
+	l.commit(map[string]string{"Q": "a=2 open=3"})
+	l.commit(map[string]string{"Q": "a=9 open=3"})
+	l.pass()
+	require.NotEmpty(t, l.last.Unknown)
+	require.Empty(t, l.pulls(), "decided")
+	l.platform.Hide(key("Q"), "")
+	l.pass()
+	l.live("Q", "a=9 open=2")
+	l.quiet()
+}

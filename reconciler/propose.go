@@ -92,10 +92,10 @@ func (p *pass) lastKnown() []Item {
 			continue
 		}
 		for k, h := range pr.Keys {
-			if p.sees(k) || p.live.snapshot().Hash(k) != h || p.want.snapshot().Hash(k) == h || p.silent(k, h) || p.rules.Ignored(k) {
+			if p.sees(k) || p.live.snapshot().Hash(k) != h || p.equal(k, p.want.snapshot(), p.live.snapshot()) || p.silent(k, h) || p.rules.Ignored(k) {
 				continue
 			}
-			if base.Hash(k) == h || p.overtaken(k, h) {
+			if p.equal(k, base, p.live.snapshot()) || p.overtaken(k, h) {
 				continue // Git decided about it
 			}
 			out = append(out, Item{Key: k, Verdict: Record, Live: h})
