@@ -37,6 +37,13 @@ func (c *checker) stateMoved(from, to gitstore.ID) {
 	}
 	c.mustHaveMoved(old, now, was, is, want, live)
 	c.noteBase(is)
+	for _, t := range []*tree{is, want} {
+		for _, s := range t.spec {
+			if s["c"] != nil {
+				c.named = c.w.now
+			}
+		}
+	}
 	if n := len(c.heads); n == 0 || c.heads[n-1].id != now.seen.Head {
 		c.heads = append(c.heads, mainTip{now.seen.Head, c.w.now})
 		c.knew = append(c.knew, liveAt{c.ownLive(), now.seen.Born})

@@ -35,8 +35,10 @@ type checker struct {
 	foreign []time.Time
 	// unknowing is when a version that does not know field c last wrote down that it had read the platform.
 	unknowing time.Time
-	held      int // objects that the last pass held back
-	state     stateAt
+	// named is when base or Git last had field c of anything, as a daemon wrote down.
+	named time.Time
+	held  int // objects that the last pass held back
+	state stateAt
 }
 
 type asking struct {

@@ -215,6 +215,9 @@ func (c *checker) left(ch resource.Change, before map[resource.Key]resource.Spec
 			}
 		}
 	}
+	if !c.named.Before(c.unknowing) {
+		return // nor is what it was known to have when the older version ended
+	}
 	if was["c"] != nil && git["c"] == nil && base["c"] == nil && ch.After.Spec["c"] != was["c"] && typed.Before(c.e.learnt) && typed.After(c.e.aged) && c.unknowing.After(c.e.aged) && !c.lostAfter(c.e.learnt) {
 		c.w.fail("what an older version did not know is left alone", "%s.c: %v becomes %v", ch.Key(), was["c"], ch.After.Spec["c"])
 	}
