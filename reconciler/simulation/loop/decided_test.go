@@ -32,6 +32,9 @@ func (c *checker) decided(before, after map[resource.Key]resource.Spec) {
 			if who == "driftback" || who == "" || c.duringDeployment(at) || before[k] != nil && c.backToBase(k, f, was, at) || c.gitSaid(k, f, was, at) || slices.ContainsFunc(c.asked, func(t time.Time) bool { return !t.Before(at) }) {
 				continue
 			}
+			if r, ok := c.w.reviewed[gitPath(k)]; ok && !r.Before(at) {
+				continue // a reviewer looked at the object with the edit in it, and merged it otherwise
+			}
 			if !c.mainMoved(k, f, at) {
 				c.w.fail("sync never undoes a hand edit by itself", "%s.%s: %v, typed by %s at %s, becomes %v while Git says as before", k, f, was, who, at.Format("15:04:05"), is)
 			}

@@ -257,6 +257,7 @@ func (w *world) editPull(p forge.Pull) {
 	c, err := w.store.Commit(ctx, ref, tip, e, gitstore.Signature{Name: "ann", When: w.now}, "reviewed")
 	must(err)
 	w.stat["edited pulls"]++
+	w.reviewed[at] = w.now
 	w.logf("ann: edits %s in #%d → %.7s", at, p.Number, c.ID)
 	if w.t.pick(2) == 0 {
 		w.merge(p)

@@ -59,7 +59,8 @@ type world struct {
 	hash     uint64
 	stat     map[string]int
 	births   int
-	ours     *local.Forge // of the daemons: a forge is a server and outlives them
+	reviewed map[string]time.Time // when people edited a file in a pull request of ours
+	ours     *local.Forge         // of the daemons: a forge is a server and outlives them
 	trees    map[treeKey]map[resource.Key]string
 	blobs    map[gitstore.ID]string
 }
@@ -96,7 +97,7 @@ func (w *world) fail(promise, format string, args ...any) {
 }
 
 func newWorld(t *tape, keep bool) *world {
-	w := &world{t: t, keep: keep, now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), stat: map[string]int{}, trees: map[treeKey]map[resource.Key]string{}, blobs: map[gitstore.ID]string{}}
+	w := &world{t: t, keep: keep, now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), stat: map[string]int{}, trees: map[treeKey]map[resource.Key]string{}, blobs: map[gitstore.ID]string{}, reviewed: map[string]time.Time{}}
 	w.p = parameters{
 		Daemons: []int{1, 1, 2}[t.pick(3)], Fault: []int{0, 20, 60}[t.pick(3)], Crash: []int{0, 10, 40}[t.pick(3)],
 		Late: []int{0, 30}[t.pick(2)], Human: []int{40, 100, 20}[t.pick(3)], Steps: []int{400, 800}[t.pick(2)],
