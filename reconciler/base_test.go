@@ -322,6 +322,14 @@ type lagging struct {
 	after func() // happens once it has answered; nil for nothing
 }
 
+func withLagging(t *testing.T) (*loop, *lagging) {
+	t.Helper()
+	l, f := newLoop(t, mem.Options{}, "Q: a=1"), &lagging{}
+	l.adjust = func(c *reconciler.Config) { f.Forge, c.Forge = c.Forge, f }
+	l.restart()
+	return l, f
+}
+
 func (f *lagging) Pulls(ctx context.Context, q forge.Filter) ([]forge.Pull, error) {
 	if f.was != nil && q.State == "" {
 		return f.was, nil
@@ -338,10 +346,7 @@ func (f *lagging) Pulls(ctx context.Context, q forge.Filter) ([]forge.Pull, erro
 func TestRule3MergedAndStillListedAsOpen(t *testing.T) {
 	t.Parallel()
 	for _, how := range methods {
-		l := newLoop(t, mem.Options{}, "Q: a=1")
-		var f *lagging
-		l.adjust = func(c *reconciler.Config) { f = &lagging{Forge: c.Forge}; c.Forge = f }
-		l.restart()
+		l, f := withLagging(t)
 		l.hand("Q", "a=2")
 		l.pass()
 		f.was = l.pulls()
@@ -365,10 +370,7 @@ func TestRule3MergedAndStillListedAsOpen(t *testing.T) {
 // The same, and the proposal was rebuilt while people merged: what they merged is decided, and what came later is not.
 func TestRule3MergedWhileItWasRebuiltAndStillListedAsOpen(t *testing.T) {
 	t.Parallel()
-	l := newLoop(t, mem.Options{}, "Q: a=1")
-	var f *lagging
-	l.adjust = func(c *reconciler.Config) { f = &lagging{Forge: c.Forge}; c.Forge = f }
-	l.restart()
+	l, f := withLagging(t)
 	l.hand("Q", "a=2")
 	l.pass()
 	was := l.pulls()

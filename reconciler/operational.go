@@ -48,6 +48,18 @@ func (p *pass) noteOperational() error {
 // alike reports whether two snapshots say the same of an object, but for what is left alone of it. What
 // cannot be loaded is not alike.
 func (p *pass) alike(k resource.Key, a, b *resource.Snapshot) bool {
+	return p.same(k, a, b, func(x, y resource.Spec) bool { return p.rules.Strip(k, x).Hash() == p.rules.Strip(k, y).Hash() })
+}
+
+// equal is alike, but for its operational fields only: what rules ignore is compared.
+func (p *pass) equal(k resource.Key, a, b *resource.Snapshot) bool {
+	return p.same(k, a, b, func(x, y resource.Spec) bool {
+		return !a.Hash(k).IsZero() && !b.Hash(k).IsZero() && p.rules.Observed(k, x, y).Hash() == y.Hash()
+	})
+}
+
+// same compares an object in two snapshots. Bodies are loaded where they differ and something is left alone of it.
+func (p *pass) same(k resource.Key, a, b *resource.Snapshot, but func(x, y resource.Spec) bool) bool {
 	if a.Hash(k) == b.Hash(k) {
 		return true
 	}
@@ -59,23 +71,7 @@ func (p *pass) alike(k resource.Key, a, b *resource.Snapshot) bool {
 		return false
 	}
 	y, err := b.Spec(k)
-	return err == nil && p.rules.Strip(k, x).Hash() == p.rules.Strip(k, y).Hash()
-}
-
-// equal reports whether two snapshots say the same of an object, but for its operational fields. What cannot be loaded is not equal.
-func (p *pass) equal(k resource.Key, a, b *resource.Snapshot) bool {
-	if a.Hash(k) == b.Hash(k) {
-		return true
-	}
-	if a.Hash(k).IsZero() || b.Hash(k).IsZero() || !p.rules.Touches(k) {
-		return false
-	}
-	x, err := a.Spec(k)
-	if err != nil {
-		return false
-	}
-	y, err := b.Spec(k)
-	return err == nil && p.rules.Observed(k, x, y).Hash() == y.Hash()
+	return err == nil && but(x, y)
 }
 
 // stillAs reports whether live is what it was when people saw it with the hash h, but for what is left alone of it.

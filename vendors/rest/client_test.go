@@ -91,45 +91,47 @@ func TestBudgetIsNeverExceeded(t *testing.T) {
 	})
 }
 
+// handClock stands still until somebody turns it.
+type handClock struct {
+	vendors.Clock
+	now time.Time
+}
+
+func (c *handClock) Now() time.Time { return c.now }
+
 func TestRemaining(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		left := func(c *Client) int {
-			n, bounded := c.budget.remaining()
-			require.True(t, bounded)
-			return n
-		}
-		refuse := false
-		var c *Client
-		c = client(t, Options{}, func(r *http.Request) (int, http.Header, string) {
-			require.Less(t, left(c), 300, "what is under way has its place")
-			if refuse {
-				refuse = false
-				return 429, http.Header{"Retry-After": {"20"}}, `{"message":"slow down"}`
-			}
-			return 200, nil, "{}"
-		})
-		require.Equal(t, 300, left(c))
-		for range 10 {
-			_, err := c.Do(t.Context(), Request{Path: "/x"})
-			require.NoError(t, err)
-		}
-		require.Equal(t, 290, left(c))
-		time.Sleep(2 * window)
-		require.Equal(t, 300, left(c))
-		refuse = true
-		done := make(chan error)
-		go func() {
-			_, err := c.Do(t.Context(), Request{Path: "/x"})
-			done <- err
-		}()
-		synctest.Wait()
-		time.Sleep(10 * time.Second)
-		require.Zero(t, left(c), "the platform wants none")
-		require.NoError(t, <-done)
-		require.Equal(t, 148, left(c), "half of 300, and two were sent")
-		_, bounded := newBudget(0, vendors.SystemClock{}).remaining()
-		require.False(t, bounded)
-	})
+	clock := &handClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	b := newBudget(300, clock)
+	left := func() int {
+		n, bounded := b.remaining()
+		require.True(t, bounded)
+		return n
+	}
+	require.Equal(t, 300, left())
+	for range 10 {
+		require.NoError(t, b.take(t.Context()))
+	}
+	require.Equal(t, 290, left(), "what is under way has its place")
+	for range 10 {
+		b.land()
+	}
+	require.Equal(t, 290, left(), "and keeps it for a window")
+	clock.now = clock.now.Add(window + margin)
+	require.Equal(t, 300, left())
+	b.refused(20 * time.Second)
+	clock.now = clock.now.Add(19 * time.Second)
+	require.Zero(t, left(), "the platform wants none")
+	clock.now = clock.now.Add(time.Second)
+	require.Equal(t, 150, left(), "a refusal halves the limit")
+	clock.now = clock.now.Add(window)
+	require.Equal(t, 180, left(), "and a window without one adds a tenth")
+	unbounded := newBudget(0, clock)
+	_, bounded := unbounded.remaining()
+	require.False(t, bounded)
+	unbounded.refused(20 * time.Second)
+	n, bounded := unbounded.remaining()
+	require.True(t, bounded)
+	require.Zero(t, n, "nor does one without a bound send while the platform wants none")
 }
 
 func TestLimitIsLearnt(t *testing.T) {
